@@ -1,0 +1,76 @@
+/**
+ * The one catalogue of errors: a code, the HTTP status it answers with, and the IMGAPI body a client sees.
+ * Codes that IMGAPI has keep IMGAPI's names (sdc-imgapi docs, "Errors"); the others are ours.
+ */
+
+/** Every code a MirrorError can carry, with the HTTP status it is answered with. */
+export const ERROR_STATUS = {
+  // IMGAPI's own
+  InvalidParameter: 422,
+  ValidationFailed: 422,
+  ResourceNotFound: 404,
+  UnauthorizedError: 401,
+  PreconditionFailed: 412,
+  InvalidVersion: 400,
+  BadRequest: 400,
+  MethodNotAllowed: 405,
+  RangeNotSatisfiable: 416,
+  InternalError: 500,
+  ServiceUnavailableError: 503,
+  // Ours: why something could not be had just now. All are 503, so that imgadm shows the message.
+  UpstreamUnavailable: 503,
+  DownloadFailed: 503,
+  DownloadQueueFull: 503,
+  InsufficientStorage: 503,
+  ShuttingDown: 503,
+} as const satisfies Record<string, number>;
+
+export type ErrorCode = keyof typeof ERROR_STATUS;
+
+/** One wrong field, as IMGAPI lists them under `errors`. */
+export interface FieldError {
+  readonly field: string;
+  readonly code: 'Invalid' | 'MissingParameter' | 'Duplicate';
+  readonly message?: string;
+}
+
+/** The JSON body of every error answer. */
+export interface ErrorBody {
+  readonly code: string;
+  readonly message: string;
+  readonly errors?: readonly FieldError[];
+}
+
+export interface MirrorErrorOptions {
+  readonly cause?: unknown;
+  /** Fields for the body's `errors`. */
+  readonly errors?: readonly FieldError[];
+  /** Evidence for logs; never sent to a client. */
+  readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** The only error class rooms throw on purpose. Match on `code`, never on `message`. */
+export class MirrorError extends Error {
+  readonly code: ErrorCode;
+  readonly errors: readonly FieldError[] | undefined;
+  readonly details: Readonly<Record<string, unknown>>;
+
+  constructor(code: ErrorCode, message: string, options: MirrorErrorOptions = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'MirrorError';
+    this.code = code;
+    this.errors = options.errors;
+    this.details = options.details ?? {};
+  }
+
+  get statusCode(): number {
+    return ERROR_STATUS[this.code];
+  }
+
+  /** The IMGAPI body: `{code, message[, errors]}`. */
+  toBody(): ErrorBody {
+    return this.errors === undefined
+      ? { code: this.code, message: this.message }
+      : { code: this.code, message: this.message, errors: this.errors };
+  }
+}

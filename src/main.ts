@@ -1,0 +1,2 @@
+const x: number = 1;
+process.stdout.write(`${x}\n`);
