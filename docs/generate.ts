@@ -1,0 +1,105 @@
+/**
+ * Writes docs/configuration.md from the configuration's schema. `node docs/generate.ts` writes it; with `--check` it fails when the file
+ * is not what it would write.
+ */
+import { readFileSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { isSection, listKeys, type ConfigKey } from '../src/config/keys.ts';
+import { NOT_YET } from '../src/config/not-yet.ts';
+import type { KeySchema } from '../src/config/schema-kinds.ts';
+import { CONFIG_KEYS } from '../src/config/schema.ts';
+
+const INTRODUCTION = `<!-- Written by docs/generate.ts (npm run docs) from src/config/schema.ts. Change that, not this. -->
+
+# Configuration
+
+Everything has a default; \`imgapi-mirror serve\` runs without any configuration. What differs from the defaults comes from, each overriding the one before:
+
+1. a YAML file, \`--config FILE\` or \`IMGAPI_MIRROR_CONFIG=FILE\` (\`config/imgapi-mirror.yaml\` shows every key with its default),
+2. environment variables: \`cache.maxBytes\` is \`IMGAPI_MIRROR_CACHE_MAX_BYTES\`; lists and mappings are YAML text; an empty variable counts as not set,
+3. flags: \`--upstream [NAME=]URL\` (repeatable, replaces the whole list), \`--cache-dir\`, \`--host\`, \`--port\`, \`--log-level\`.
+
+\`imgapi-mirror config check\` says what is wrong with all of it, one line per problem, and exits 2; \`imgapi-mirror config print\` shows the result, with secrets masked. Unknown keys and unknown \`IMGAPI_MIRROR_*\` variables are refused.
+
+* **Sizes** need a unit: \`B\`, \`KiB\`, \`MiB\`, \`GiB\`, \`TiB\` (powers of 1024). **Times**: \`ms\`, \`s\`, \`m\`, \`h\`, \`d\`. **Rates** are a size per second: \`5MiB\` or \`5MiB/s\`. Fractions such as \`1.5GiB\` are fine, bare numbers are not; only \`0\` needs no unit.
+* **Relative paths** are relative to the working directory of the process, wherever the file is.
+* A list in a file, a variable or flags replaces the list of the source before it; lists are not merged.
+* A key marked *not available yet* is agreed on but not built: it is accepted at its default and refused at any other value.
+`;
+
+/** The text of docs/configuration.md. */
+export function configurationDocument(): string {
+  const sections = new Map<string, ConfigKey[]>();
+  for (const key of listKeys()) {
+    const name = key.name.split(/[.[]/, 1)[0] ?? '';
+    sections.set(name, [...(sections.get(name) ?? []), key]);
+  }
+  const parts = [...sections].map(([name, keys]) => {
+    const about = CONFIG_KEYS.properties?.[name]?.description ?? '';
+    // A key at the top level needs no introduction beyond its own row.
+    const introduction = keys[0]?.name === name ? '' : `${about}\n\n`;
+    const rows = keys.map(
+      (key) => `| ${[`\`${key.name}\``, kindOf(key), defaultOf(key), effectOf(key)].join(' | ')} |`,
+    );
+    return `## ${name}\n\n${introduction}| key | what it takes | default | what it does |\n|---|---|---|---|\n${rows.join('\n')}\n`;
+  });
+  return [INTRODUCTION, ...parts].join('\n');
+}
+
+function kindOf({ schema, isNullable }: ConfigKey): string {
+  return `${kindOfSchema(schema)}${isNullable ? ', or null' : ''}`;
+}
+
+function kindOfSchema(schema: KeySchema): string {
+  if (isSection(schema)) return 'mapping of the keys below';
+  if (schema.items !== undefined) return isSection(schema.items) ? 'list of the keys below' : 'list of text';
+  if (schema.unit !== undefined) {
+    const { atLeast, atMost } = schema;
+    return [schema.unit, atLeast && `at least ${atLeast}`, atMost && `at most ${atMost}`].filter(Boolean).join(', ');
+  }
+  if (schema.enum !== undefined) return schema.enum.map((word) => `\`${word}\``).join(', ');
+  if (schema.type === 'integer') return `${schema.minimum} to ${schema.maximum}`;
+  if (schema.type === 'boolean') return 'true, false';
+  return schema.type === 'object' ? 'mapping of text' : 'text';
+}
+
+function defaultOf({ schema, isNullable }: ConfigKey): string {
+  if (isNullable) return '`null`';
+  if (schema.derived !== undefined) return schema.derived;
+  if (schema.default === undefined) return 'required';
+  return `\`${typeof schema.default === 'string' ? schema.default : JSON.stringify(schema.default)}\``;
+}
+
+function effectOf({ name, description, variable }: ConfigKey): string {
+  const notYet = NOT_YET.find(({ key }) => key === name || name.startsWith(`${key}[`) || name.startsWith(`${key}.`));
+  const marks = [
+    notYet === undefined
+      ? ''
+      : `*Not available yet${notYet.values === undefined ? '' : `: ${notYet.values.join(', ')}`}.*`,
+    variable === undefined ? '' : `\`${variable}\``,
+  ];
+  return [description, ...marks]
+    .filter((part) => part !== '')
+    .join(' ')
+    .replaceAll('|', '\\|');
+}
+
+function main(args: readonly string[]): number {
+  const file = new URL('configuration.md', import.meta.url);
+  const text = configurationDocument();
+  if (!args.includes('--check')) {
+    writeFileSync(file, text);
+    return 0;
+  }
+  let current = '';
+  try {
+    current = readFileSync(file, 'utf8');
+  } catch {
+    // A file that cannot be read is as stale as one that is not there.
+  }
+  if (current === text) return 0;
+  console.error('docs/configuration.md is not what src/config/schema.ts says; run `npm run docs`');
+  return 1;
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.slice(2));

@@ -1,0 +1,123 @@
+import { mkdir, open, rename, unlink } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { Sha1Hex } from '../imgapi/ids.ts';
+import type { DiskContext } from './disk-context.ts';
+import { syncDir, writeAndSync } from './durable-file.ts';
+import { storageError } from './errno.ts';
+import { ignoreMissing, moveToQuarantine } from './quarantine.ts';
+import { formatSidecar, isBlobFacts } from './sidecar.ts';
+import type { BlobFacts } from './sidecar.ts';
+
+/**
+ * The file of an unfinished download. It ends by exactly one of commit, quarantine and discard; none of them closes
+ * `handle`, which followers may still be reading from. A commit or quarantine that failed may be followed by another
+ * of the three; discard after the end does nothing, so that it can stand in a `finally`.
+ */
+export interface PartialFile {
+  /** Its path until it is committed or moved. */
+  readonly path: string;
+  /** Open for reading and writing. The caller closes it. */
+  readonly handle: FileHandle;
+  /**
+   * Publishes the blob, over an existing one if need be: syncs the file, makes the sidecar durable, then renames the blob
+   * into place and syncs the directories. The caller has checked the SHA-1.
+   * @throws MirrorError InternalError if the file's size is not `facts.size`, or on a storage error.
+   */
+  commit(facts: BlobFacts): Promise<void>;
+  /** Moves the file to quarantine, with a `.json` beside it that holds `reason`. */
+  quarantine(reason: Record<string, unknown>): Promise<void>;
+  /** Removes the file. The sha1 is free for a new partial afterwards, even if removing failed. */
+  discard(): Promise<void>;
+}
+
+/**
+ * Begins a partial, empty.
+ * @throws MirrorError InternalError if one of the same sha1 is open: two writers of one file are a bug of the caller.
+ */
+export async function createPartialFile(context: DiskContext, sha1: Sha1Hex): Promise<PartialFile> {
+  const { layout, lock, openPartials } = context;
+  if (openPartials.has(sha1)) throw new MirrorError('InternalError', `a partial of ${sha1} is open already`);
+  openPartials.add(sha1);
+  const path = layout.partial(sha1);
+  try {
+    // Under the lock, because the scan removes what an earlier process left under the same name.
+    const handle = await lock.run(sha1, async () => {
+      await mkdir(layout.partialDir, { recursive: true });
+      return open(path, 'w+');
+    });
+    return partialOf(context, sha1, handle);
+  } catch (error) {
+    openPartials.delete(sha1);
+    throw storageError('a download could not be begun on disk', error, { sha1, path });
+  }
+}
+
+function partialOf(context: DiskContext, sha1: Sha1Hex, handle: FileHandle): PartialFile {
+  const { layout, lock, openPartials } = context;
+  const path = layout.partial(sha1);
+  let state: 'open' | 'ending' | 'ended' = 'open';
+
+  const end = async (verb: string, work: () => Promise<void>): Promise<void> => {
+    if (state !== 'open') throw new MirrorError('InternalError', `${verb} of ${sha1}: the partial is ${state}`);
+    state = 'ending';
+    try {
+      await lock.run(sha1, work);
+      state = 'ended';
+      openPartials.delete(sha1);
+    } catch (error) {
+      state = 'open';
+      throw storageError(`${verb} of ${sha1} failed`, error, { sha1, path });
+    }
+  };
+
+  return {
+    path,
+    handle,
+    commit: (facts) => end('commit', () => publish(context, sha1, handle, facts)),
+    quarantine: (reason) =>
+      end('quarantine', async () => {
+        const movedTo = await moveToQuarantine(context, sha1, path, reason);
+        context.log.warn({ ...reason, sha1, movedTo }, 'partial moved to quarantine');
+      }),
+    async discard() {
+      if (state === 'ended') return;
+      try {
+        await end('discard', async () => {
+          await unlink(path).catch(ignoreMissing);
+          await unlink(layout.partialSidecar(sha1)).catch(ignoreMissing);
+        });
+      } finally {
+        // A file that cannot be removed must not make its blob undownloadable: the next partial truncates it.
+        if (state === 'open') {
+          state = 'ended';
+          openPartials.delete(sha1);
+        }
+      }
+    },
+  };
+}
+
+async function publish(context: DiskContext, sha1: Sha1Hex, handle: FileHandle, facts: BlobFacts): Promise<void> {
+  const { layout, tally } = context;
+  if (!isBlobFacts(facts) || facts.sha1 !== sha1) {
+    throw new MirrorError('InternalError', `commit of ${sha1}: its facts are unsound`, { details: { facts } });
+  }
+  const { size } = await handle.stat();
+  if (size !== facts.size) {
+    throw new MirrorError('InternalError', `commit of ${sha1}: the file's size is not the blob's`, {
+      details: { expected: facts.size, found: size },
+    });
+  }
+  await handle.sync();
+  const shardDir = layout.shardDir(sha1);
+  if ((await mkdir(shardDir, { recursive: true })) !== undefined) await syncDir(layout.shardsDir);
+  await writeAndSync(layout.partialSidecar(sha1), formatSidecar(facts));
+  await rename(layout.partialSidecar(sha1), layout.sidecar(sha1));
+  // Before the blob's own rename: a blob that is there after a crash has its sidecar.
+  await syncDir(shardDir);
+  await rename(layout.partial(sha1), layout.blob(sha1));
+  tally.set(sha1, size);
+  await syncDir(shardDir);
+  await syncDir(layout.partialDir);
+}

@@ -1,0 +1,141 @@
+import { open as openFile, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
+import type { Log } from '../config/log.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { Sha1Hex } from '../imgapi/ids.ts';
+import type { DiskContext } from './disk-context.ts';
+import { errnoOf, storageError } from './errno.ts';
+import { createKeyedLock } from './keyed-lock.ts';
+import { createBlobLayout } from './layout.ts';
+import { createPartialFile } from './partial-file.ts';
+import type { PartialFile } from './partial-file.ts';
+import { setAsideBlob } from './quarantine.ts';
+import { removeLeftoverPartials, scanBlobs } from './scan.ts';
+import { readSidecar } from './sidecar.ts';
+import type { BlobFacts } from './sidecar.ts';
+import { createTally } from './tally.ts';
+
+export type { BlobFacts } from './sidecar.ts';
+export type { PartialFile } from './partial-file.ts';
+
+/** A stored blob, its size checked on the open descriptor. */
+export interface OpenBlob {
+  readonly facts: BlobFacts;
+  /** Open for reading; stays readable whatever becomes of the blob's name. The caller closes it. */
+  readonly handle: FileHandle;
+  readonly modifiedAt: Date;
+}
+
+/** Blobs by SHA-1. Look-ups are three-valued: found, undefined (certainly not there), or a MirrorError (could not tell). */
+export interface BlobStore {
+  /**
+   * Opens a blob. An unsound one (short, long, without a sound sidecar) goes to quarantine and is a miss; one that is
+   * sound but not of `size` bytes stays where it is and is a miss for this caller.
+   * @throws MirrorError InternalError on any storage error.
+   */
+  open(sha1: Sha1Hex, size: number): Promise<OpenBlob | undefined>;
+  /** The same checks as `open`, without keeping a descriptor: for HEAD. */
+  facts(sha1: Sha1Hex, size: number): Promise<BlobFacts | undefined>;
+  /** Begins the file of a download. See PartialFile. */
+  createPartial(sha1: Sha1Hex): Promise<PartialFile>;
+  /** Blobs only, without partials, quarantine and sidecars. Too low until `scan` has resolved. */
+  totals(): { readonly blobs: number; readonly bytes: number };
+  /**
+   * Removes what an earlier process left in partial/, then counts the blobs; call it once, after start, without waiting.
+   * Resolves when the totals are right. @throws the signal's reason, or MirrorError InternalError.
+   */
+  scan(signal?: AbortSignal): Promise<void>;
+}
+
+/** The store on the local disk. Makes its directories when first needed. */
+export function createBlobStore(deps: { readonly log: Log }, options: { readonly dir: string }): BlobStore {
+  const context = createContext(deps.log, options.dir);
+
+  const open = async (sha1: Sha1Hex, size: number): Promise<OpenBlob | undefined> => {
+    // A second look only where another request replaced the file between the first look and the lock.
+    const found = await openOnce(context, sha1, size);
+    const settled = found === 'changed' ? await openOnce(context, sha1, size) : found;
+    if (settled === 'changed') throw new MirrorError('InternalError', `blob ${sha1} keeps changing on disk`);
+    return settled;
+  };
+
+  return {
+    open,
+    async facts(sha1, size) {
+      const opened = await open(sha1, size);
+      await opened?.handle.close();
+      return opened?.facts;
+    },
+    createPartial: (sha1) => createPartialFile(context, sha1),
+    totals: () => context.tally.totals(),
+    async scan(signal) {
+      await removeLeftoverPartials(context, signal);
+      await scanBlobs(context, signal);
+    },
+  };
+}
+
+function createContext(log: Log, dir: string): DiskContext {
+  let lastMs = 0;
+  return {
+    log,
+    layout: createBlobLayout(dir),
+    lock: createKeyedLock(),
+    tally: createTally(),
+    openPartials: new Set(),
+    nextStamp() {
+      lastMs = Math.max(Date.now(), lastMs + 1);
+      return new Date(lastMs).toISOString().replaceAll(/[-:.]/g, '');
+    },
+  };
+}
+
+async function openOnce(context: DiskContext, sha1: Sha1Hex, size: number): Promise<OpenBlob | 'changed' | undefined> {
+  const { layout, log } = context;
+  const path = layout.blob(sha1);
+  let handle: FileHandle;
+  try {
+    handle = await openFile(path, 'r');
+  } catch (error) {
+    if (errnoOf(error) !== 'ENOENT') throw storageError('a stored blob could not be opened', error, { sha1, path });
+    await forgetIfGone(context, sha1);
+    return undefined;
+  }
+  let isKept = false;
+  try {
+    const found = await handle.stat();
+    const sidecar = await readSidecar(layout.sidecar(sha1), sha1);
+    if (!sidecar.isSound || !found.isFile() || found.size !== sidecar.facts.size) {
+      const fault = sidecar.isSound ? 'size is not what arrived' : sidecar.fault;
+      const evidence = { found: found.size, sidecar: sidecar.isSound ? sidecar.facts : sidecar.text };
+      const isSetAside = await setAsideBlob(context, { sha1, dev: found.dev, ino: found.ino, fault, evidence });
+      return isSetAside ? undefined : 'changed';
+    }
+    if (found.size !== size) {
+      // The bytes were checked when they arrived, so it is the manifest that is wrong about them.
+      log.warn({ sha1, expected: size, found: found.size }, 'stored blob is not of the size asked for: a miss');
+      return undefined;
+    }
+    isKept = true;
+    return { facts: sidecar.facts, handle, modifiedAt: found.mtime };
+  } catch (error) {
+    throw storageError('a stored blob could not be read', error, { sha1, path });
+  } finally {
+    if (!isKept) await handle.close();
+  }
+}
+
+/** An operator may remove a blob by hand; the totals follow when it is next asked for. */
+async function forgetIfGone(context: DiskContext, sha1: Sha1Hex): Promise<void> {
+  const { layout, lock, log, tally } = context;
+  if (!tally.has(sha1)) return;
+  await lock.run(sha1, async () => {
+    try {
+      await stat(layout.blob(sha1));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT' || !tally.has(sha1)) return;
+      tally.forget(sha1);
+      log.warn({ sha1 }, 'stored blob has vanished from the disk');
+    }
+  });
+}

@@ -1,0 +1,260 @@
+/**
+ * The merged catalog: one immutable snapshot per channel somebody asks for, replaced whole whenever an upstream's list
+ * has been refreshed. A request that finds a snapshot never waits for a refresh.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { LRUCache } from 'lru-cache';
+import type { Log } from '../config/log.ts';
+import { unknownChannel } from '../imgapi/answers.ts';
+import { mergeChannels, type Channel } from '../imgapi/channels.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { ImageUuid } from '../imgapi/ids.ts';
+import type { KeptManifests } from '../records/kept-manifests.ts';
+import type { Records } from '../records/records.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { createFeed, type Feed, type FeedState } from './feed.ts';
+import { mergeLists, type Conflict } from './merge.ts';
+import { createSnapshot, type Snapshot } from './snapshot.ts';
+
+/** The catalog as a client that asks for one channel (or none) sees it. */
+export interface CatalogView {
+  readonly snapshot: Snapshot;
+  /** True if an upstream's part of it is not known to be current. */
+  readonly isStale: boolean;
+  /** When the oldest part was last confirmed, ms since the epoch. */
+  readonly fetchedAtMs: number;
+}
+
+export interface CatalogState {
+  readonly upstreams: readonly FeedState[];
+  readonly images: number;
+  readonly conflicts: number;
+}
+
+export interface Catalog {
+  /** Loads what was saved, then refreshes at once and from then on by interval. */
+  start(): Promise<void>;
+  /**
+   * The view of `channel`. Waits for the first refresh for at most `firstWaitMs`.
+   * Throws `ServiceUnavailableError` where no upstream's list was ever had, `ValidationFailed` for an unknown channel.
+   */
+  view(channel: string | undefined): Promise<CatalogView>;
+  /** The view as it is now, without waiting; undefined if there is none yet. */
+  peek(channel: string | undefined): CatalogView | undefined;
+  /** All upstreams' channels as one list; empty if none has any. */
+  channels(): readonly Channel[];
+  /** Throws `ValidationFailed` if some upstream has channels and none has this one. */
+  checkChannel(channel: string | undefined): void;
+  /** True if any view lists the image. */
+  knows(uuid: ImageUuid): boolean;
+  feeds(): readonly Feed[];
+  /** Refreshes every list in use now. Never rejects; the outcome is in `state`. */
+  refresh(): Promise<void>;
+  state(): CatalogState;
+  close(): Promise<void>;
+}
+
+export interface CatalogDeps {
+  /** In precedence order. */
+  readonly upstreams: readonly Upstream[];
+  readonly records: Records;
+  readonly kept: KeptManifests;
+  readonly log: Log;
+  /** ms since the epoch. */
+  readonly now: () => number;
+  readonly random: () => number;
+}
+
+export interface CatalogOptions {
+  readonly refreshEveryMs: number;
+  /** How long `view` waits for the first refresh. Default 10 s. */
+  readonly firstWaitMs?: number;
+}
+
+interface View {
+  channel: string | undefined;
+  current: CatalogView | undefined;
+  conflicts: readonly Conflict[];
+  /** Resolves when every upstream has a list or has failed once. */
+  readonly firstTry: PromiseWithResolvers<void>;
+  lastAskedMs: number;
+}
+
+/** A view nobody has asked for this long is no longer refreshed. */
+const VIEW_IDLE_MS = 24 * 60 * 60_000;
+/** Conflicts that were logged already, so that each is logged once. */
+const MAX_REPORTED = 10_000;
+/** After a failed refresh: the first wait, doubling up to the interval. */
+const RETRY_FIRST_MS = 2_000;
+
+export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catalog {
+  const firstWaitMs = options.firstWaitMs ?? 10_000;
+  const abort = new AbortController();
+  const feeds = deps.upstreams.map((upstream) => createFeed({ ...deps, upstream }));
+  const views = new Map<string, View>();
+  const reportedConflicts = new LRUCache<string, true>({ max: MAX_REPORTED });
+  const loops: Promise<void>[] = [];
+  const loaded = Promise.withResolvers<void>();
+
+  function channels(): readonly Channel[] {
+    return mergeChannels(feeds.map((feed) => feed.channels));
+  }
+
+  function checkChannel(channel: string | undefined): void {
+    if (channel === undefined || channel === '*') return;
+    const known = channels();
+    if (known.length === 0 || known.some(({ name }) => name === channel)) return;
+    throw unknownChannel(channel);
+  }
+
+  function viewOf(channel: string | undefined): View {
+    // Where no upstream has channels every channel is the same view: one snapshot, not one per invented name.
+    const key = channels().length === 0 ? '' : (channel ?? '');
+    const found = views.get(key);
+    if (found !== undefined) return found;
+    const fresh: View = {
+      channel: key === '' ? undefined : key,
+      current: undefined,
+      conflicts: [],
+      firstTry: Promise.withResolvers<void>(),
+      lastAskedMs: deps.now(),
+    };
+    views.set(key, fresh);
+    rebuild(fresh);
+    if (fresh.channel !== undefined) void refreshView(fresh);
+    return fresh;
+  }
+
+  function rebuild(view: View): void {
+    const parts = feeds.map((feed) => ({ feed, list: feed.list(view.channel) }));
+    const lists = parts.flatMap(({ feed, list }) =>
+      list === undefined ? [] : [{ upstream: feed.upstream.name, manifests: list.manifests }],
+    );
+    // A feed that does not offer the channel gives an empty list: alone it is no reason to answer "nothing there".
+    const dated = parts.flatMap(({ list }) =>
+      list === undefined || list.manifests.length === 0 ? [] : [list.fetchedAtMs],
+    );
+    if (lists.length > 0) {
+      const merged = mergeLists(lists);
+      view.conflicts = merged.conflicts;
+      report(merged.conflicts);
+      view.current = {
+        snapshot: createSnapshot(merged.entries, merged.sources),
+        isStale: parts.some(({ list }) => list === undefined || list.isStale),
+        fetchedAtMs: dated.length === 0 ? deps.now() : Math.min(...dated),
+      };
+    }
+    const isSettled = parts.every(({ feed, list }) => list !== undefined || feed.hasTried(view.channel));
+    if (isSettled) view.firstTry.resolve();
+  }
+
+  function report(conflicts: readonly Conflict[]): void {
+    for (const conflict of conflicts) {
+      const key = JSON.stringify(conflict);
+      if (reportedConflicts.has(key)) continue;
+      reportedConflicts.set(key, true);
+      deps.log.warn({ conflict }, 'upstreams disagree on the SHA-1 of an image: the first wins');
+    }
+  }
+
+  function rebuildAll(): void {
+    for (const view of views.values()) rebuild(view);
+  }
+
+  async function refreshView(view: View): Promise<void> {
+    await Promise.all(
+      feeds.map(async (feed) => {
+        await feed.refresh(view.channel, abort.signal);
+        rebuild(view);
+      }),
+    );
+  }
+
+  async function refreshFeed(feed: Feed): Promise<void> {
+    await feed.refresh(undefined, abort.signal);
+    const idleSince = deps.now() - VIEW_IDLE_MS;
+    for (const [key, view] of views) {
+      if (view.channel === undefined) continue;
+      if (view.lastAskedMs < idleSince) views.delete(key);
+      else await feed.refresh(view.channel, abort.signal);
+    }
+    rebuildAll();
+  }
+
+  /** Refreshes one upstream for ever; a failure is retried soon, so that the mirror heals by itself. */
+  async function loop(feed: Feed): Promise<void> {
+    let failures = 0;
+    while (!abort.signal.aborted) {
+      await refreshFeed(feed);
+      failures = feed.problem(undefined) === undefined ? 0 : failures + 1;
+      const retryMs = Math.min(options.refreshEveryMs, RETRY_FIRST_MS * 2 ** (failures - 1));
+      const waitMs = failures === 0 ? options.refreshEveryMs : retryMs;
+      // Jitter: mirrors that were started together must not ask together for ever.
+      await sleep(waitMs * (0.9 + deps.random() * 0.2), undefined, { signal: abort.signal, ref: false }).catch(
+        () => {},
+      );
+    }
+  }
+
+  async function loadKept(upstream: string): Promise<readonly unknown[]> {
+    const images: unknown[] = [];
+    for await (const kept of deps.kept.all()) if (kept.upstream === upstream) images.push(kept.manifest);
+    return images;
+  }
+
+  function unavailable(view: View): MirrorError {
+    const reasons = feeds.map((feed) => feed.problem(view.channel) ?? `upstream ${feed.upstream.name}: no answer yet`);
+    return new MirrorError('ServiceUnavailableError', `no list of images yet: ${reasons.join('; ')}`);
+  }
+
+  return {
+    async start() {
+      viewOf(undefined);
+      await Promise.all(feeds.map(async (feed) => feed.load(async () => loadKept(feed.upstream.name))));
+      loaded.resolve();
+      rebuildAll();
+      loops.push(...feeds.map(async (feed) => loop(feed)));
+    },
+
+    async view(channel) {
+      await loaded.promise;
+      checkChannel(channel);
+      const view = viewOf(channel);
+      view.lastAskedMs = deps.now();
+      if (view.current === undefined || !isComplete(view)) {
+        await Promise.race([view.firstTry.promise, sleep(firstWaitMs, undefined, { ref: false })]);
+      }
+      if (view.current === undefined) throw unavailable(view);
+      return view.current;
+    },
+
+    peek: (channel) => viewOf(channel).current,
+    channels,
+    checkChannel,
+    knows: (uuid) => [...views.values()].some((view) => view.current?.snapshot.get(uuid) !== undefined),
+    feeds: () => feeds,
+
+    async refresh() {
+      await Promise.all(feeds.map(refreshFeed));
+    },
+
+    state() {
+      const view = viewOf(undefined);
+      return {
+        upstreams: feeds.map((feed) => feed.state()),
+        images: view.current?.snapshot.size ?? 0,
+        conflicts: view.conflicts.length,
+      };
+    },
+
+    async close() {
+      abort.abort();
+      await Promise.all(loops);
+    },
+  };
+
+  /** True if every upstream has given a list or has failed to: waiting longer would change nothing. */
+  function isComplete(view: View): boolean {
+    return feeds.every((feed) => feed.list(view.channel) !== undefined || feed.hasTried(view.channel));
+  }
+}

@@ -1,0 +1,251 @@
+/**
+ * One upstream's part of the catalog: its channels, and the full list of every channel somebody has asked for. What was
+ * good once stays until something good replaces it, over restarts too.
+ */
+import { randomUUID } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import type { Log } from '../config/log.ts';
+import type { Channel } from '../imgapi/channels.ts';
+import { parseManifest, type Manifest } from '../imgapi/manifest.ts';
+import type { Records } from '../records/records.ts';
+import type { ListValidators, Upstream } from '../upstream/upstream.ts';
+import { judgeList } from './judge-list.ts';
+
+/** A list as it is served. */
+export interface FeedList {
+  readonly manifests: readonly Manifest[];
+  /** When its upstream last confirmed it, ms since the epoch. */
+  readonly fetchedAtMs: number;
+  /** True: the last refresh failed or was held back, or there has been none since the start. */
+  readonly isStale: boolean;
+}
+
+export interface FeedState {
+  readonly upstream: string;
+  /** Images in the list of the default view; 0 if there is none. */
+  readonly images: number;
+  readonly fetchedAtMs: number | undefined;
+  /** Why the last refresh of the default view did not bring a list; undefined if it did or none has ended. */
+  readonly problem: string | undefined;
+  /** Refreshes that have ended, of any channel. */
+  readonly refreshes: { readonly ok: number; readonly failed: number; readonly held: number };
+  /** Entries dropped from the newest list. */
+  readonly dropped: number;
+}
+
+export interface Feed {
+  readonly upstream: Upstream;
+  /** Undefined: the upstream has none, or has not told yet. */
+  readonly channels: readonly Channel[] | undefined;
+  /** What a client that asks for `channel` (undefined: none) sees of this upstream; undefined: no list was ever had. */
+  list(channel: string | undefined): FeedList | undefined;
+  /** True once a refresh for `channel` has ended, well or not. */
+  hasTried(channel: string | undefined): boolean;
+  problem(channel: string | undefined): string | undefined;
+  /** The channel to name to this upstream for a client that asks for `channel`; `absent`: it has no such channel. */
+  channelFor(
+    channel: string | undefined,
+  ): { readonly kind: 'ask'; readonly channel: string | undefined } | { readonly kind: 'absent' };
+  /** Fetches the list for `channel` again; a call while one is under way shares it. Never rejects. */
+  refresh(channel: string | undefined, signal: AbortSignal): Promise<void>;
+  /** The saved list of the default view, if nothing newer is here. */
+  load(fallback: () => Promise<readonly unknown[]>): Promise<void>;
+  state(): FeedState;
+}
+
+interface FeedDeps {
+  readonly upstream: Upstream;
+  readonly records: Records;
+  readonly log: Log;
+  readonly now: () => number;
+}
+
+interface Held {
+  list: FeedList | undefined;
+  validators: ListValidators;
+  problem: string | undefined;
+  hasTried: boolean;
+  shrunkenSeen: number;
+  dropped: number;
+  running: Promise<void> | undefined;
+}
+
+const NO_IMAGES: FeedList = { manifests: [], fetchedAtMs: 0, isStale: false };
+/** Bad entries that were logged already, so that each is logged once and not at every refresh. */
+const MAX_LOGGED = 10_000;
+
+export function createFeed(deps: FeedDeps): Feed {
+  const { upstream, records, log } = deps;
+  const lists = new Map<string, Held>();
+  const logged = new LRUCache<string, true>({ max: MAX_LOGGED });
+  const refreshes = { ok: 0, failed: 0, held: 0 };
+  let channels: readonly Channel[] | undefined;
+
+  function channelFor(channel: string | undefined): ReturnType<Feed['channelFor']> {
+    // A server without channels ignores the parameter, and so do we: its images are in every channel.
+    if (channel === undefined || channels === undefined) return { kind: 'ask', channel: upstream.channel };
+    const isKnown = channel === '*' || channels.some(({ name }) => name === channel);
+    return isKnown ? { kind: 'ask', channel } : { kind: 'absent' };
+  }
+
+  function heldFor(asked: string | undefined): Held {
+    const key = asked ?? '';
+    const found = lists.get(key);
+    if (found !== undefined) return found;
+    const fresh: Held = {
+      list: undefined,
+      validators: {},
+      problem: undefined,
+      hasTried: false,
+      shrunkenSeen: 0,
+      dropped: 0,
+      running: undefined,
+    };
+    lists.set(key, fresh);
+    return fresh;
+  }
+
+  function held(channel: string | undefined): Held | undefined {
+    const target = channelFor(channel);
+    return target.kind === 'ask' ? heldFor(target.channel) : undefined;
+  }
+
+  async function refreshChannels(signal: AbortSignal): Promise<void> {
+    try {
+      channels = await upstream.channels({ requestId: randomUUID(), signal });
+      await records.channels.set(upstream.name, channels ?? []);
+    } catch (error) {
+      // Not fatal: the list may be had all the same, and what was known of the channels still holds.
+      log.debug({ err: error, upstream: upstream.name }, 'channels could not be fetched');
+    }
+  }
+
+  async function fetchInto(target: Held, asked: string | undefined, signal: AbortSignal): Promise<void> {
+    try {
+      const validators = target.list === undefined ? {} : target.validators;
+      const answer = await upstream.list({ channel: asked, validators, requestId: randomUUID(), signal });
+      if (answer.kind === 'unchanged') {
+        if (target.list !== undefined) target.list = { ...target.list, fetchedAtMs: deps.now(), isStale: false };
+        target.problem = undefined;
+        refreshes.ok += 1;
+        return;
+      }
+      const manifests = parseList(answer.images, target);
+      const verdict = judgeList(target.list?.manifests.length, manifests.length, target.shrunkenSeen);
+      if (verdict.kind === 'hold') {
+        target.shrunkenSeen += 1;
+        refreshes.held += 1;
+        setStale(target, `its list ${verdict.why}: held back`);
+        return;
+      }
+      target.shrunkenSeen = 0;
+      target.list = { manifests, fetchedAtMs: deps.now(), isStale: false };
+      target.validators = answer.validators;
+      target.problem = undefined;
+      refreshes.ok += 1;
+      await save(asked, target.list, answer.validators);
+    } catch (error) {
+      signal.throwIfAborted();
+      refreshes.failed += 1;
+      target.shrunkenSeen = 0;
+      setStale(target, error instanceof Error ? error.message : String(error));
+    } finally {
+      target.hasTried = true;
+    }
+  }
+
+  function setStale(target: Held, problem: string): void {
+    if (target.problem !== problem) log.warn({ upstream: upstream.name, problem }, 'catalog refresh failed');
+    target.problem = problem;
+    if (target.list !== undefined) target.list = { ...target.list, isStale: true };
+  }
+
+  function parseList(images: readonly unknown[], target: Held): Manifest[] {
+    const manifests: Manifest[] = [];
+    let dropped = 0;
+    for (const image of images) {
+      const parsed = parseManifest(image);
+      if (parsed.ok) {
+        manifests.push(parsed.manifest);
+        continue;
+      }
+      dropped += 1;
+      const key = `${parsed.uuid ?? ''} ${parsed.problem}`;
+      if (logged.has(key)) continue;
+      logged.set(key, true);
+      log.warn({ upstream: upstream.name, uuid: parsed.uuid, problem: parsed.problem }, 'bad list entry dropped');
+    }
+    target.dropped = dropped;
+    return manifests;
+  }
+
+  async function save(asked: string | undefined, list: FeedList, validators: ListValidators): Promise<void> {
+    const images = list.manifests.map(({ json }) => json);
+    try {
+      await records.lists.set(upstream.name, asked, {
+        fetchedAt: new Date(list.fetchedAtMs).toISOString(),
+        images,
+        ...validators,
+      });
+    } catch (error) {
+      // It is served from memory all the same; only a restart without the upstream would miss it.
+      log.warn({ err: error, upstream: upstream.name }, 'a list could not be saved');
+    }
+  }
+
+  return {
+    upstream,
+    get channels() {
+      return channels;
+    },
+    channelFor,
+    list: (channel) => {
+      const found = held(channel);
+      return found === undefined ? NO_IMAGES : found.list;
+    },
+    hasTried: (channel) => held(channel)?.hasTried ?? true,
+    problem: (channel) => held(channel)?.problem,
+
+    async refresh(channel, signal) {
+      if (channel === undefined) await refreshChannels(signal);
+      const target = channelFor(channel);
+      if (target.kind === 'absent') return;
+      const into = heldFor(target.channel);
+      into.running ??= fetchInto(into, target.channel, signal)
+        .catch((error: unknown) => log.debug({ err: error, upstream: upstream.name }, 'refresh given up'))
+        .finally(() => {
+          into.running = undefined;
+        });
+      await into.running;
+    },
+
+    async load(fallback) {
+      const savedChannels = await records.channels.get(upstream.name);
+      if (channels === undefined && savedChannels !== undefined && savedChannels.length > 0) channels = savedChannels;
+      const saved = await records.lists.get(upstream.name, upstream.channel);
+      const images = saved?.images ?? (await fallback());
+      const target = heldFor(upstream.channel);
+      if (target.list !== undefined || (saved === undefined && images.length === 0)) return;
+      const manifests = parseList(images, target);
+      const fetchedAtMs = saved === undefined ? 0 : Date.parse(saved.fetchedAt);
+      target.list = { manifests, fetchedAtMs, isStale: true };
+      const { etag, lastModified } = saved ?? {};
+      target.validators = {
+        ...(etag === undefined ? {} : { etag }),
+        ...(lastModified === undefined ? {} : { lastModified }),
+      };
+    },
+
+    state() {
+      const target = heldFor(upstream.channel);
+      return {
+        upstream: upstream.name,
+        images: target.list?.manifests.length ?? 0,
+        fetchedAtMs: target.list?.fetchedAtMs,
+        problem: target.problem,
+        refreshes: { ...refreshes },
+        dropped: target.dropped,
+      };
+    },
+  };
+}

@@ -1,0 +1,219 @@
+/**
+ * From a uuid to its manifest, three-valued: found, absent (every upstream confirmed it), unknown (thrown as an error).
+ * An image that is in no list is asked for at the upstreams: inactive origins of active images are served only by uuid.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Log } from '../config/log.ts';
+import { isInChannel } from '../imgapi/channels.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { ImageUuid } from '../imgapi/ids.ts';
+import { parseManifest } from '../imgapi/manifest.ts';
+import type { KeptManifests } from '../records/kept-manifests.ts';
+import type { Records } from '../records/records.ts';
+import type { Catalog } from './catalog.ts';
+import type { CatalogEntry } from './merge.ts';
+import { createEntry } from './snapshot.ts';
+
+export interface FoundImage {
+  readonly kind: 'found';
+  readonly entry: CatalogEntry;
+  /** HIT: known here; MISS: an upstream was asked; JOIN: somebody else's question was shared; STALE: not confirmed. */
+  readonly cache: 'HIT' | 'MISS' | 'JOIN' | 'STALE';
+  /** When it was last confirmed, ms since the epoch. */
+  readonly fetchedAtMs: number;
+}
+
+export type Resolution = FoundImage | { readonly kind: 'absent' };
+
+export interface ResolveRequest {
+  readonly uuid: ImageUuid;
+  readonly channel: string | undefined;
+  readonly requestId: string;
+}
+
+export interface Resolver {
+  /** Throws `ServiceUnavailableError` when an upstream that may have the image could not be asked. */
+  resolve(request: ResolveRequest): Promise<Resolution>;
+  close(): void;
+}
+
+export interface ResolverDeps {
+  readonly catalog: Catalog;
+  readonly records: Records;
+  readonly kept: KeptManifests;
+  readonly log: Log;
+  readonly now: () => number;
+  /** A look-up ended at the upstreams with this. */
+  readonly onNegative: () => void;
+}
+
+export interface ResolverOptions {
+  /** For how long a confirmed absence is remembered, ms. */
+  readonly negativeTtlMs: number;
+  /** For how long a looked-up manifest is current, ms: as long as a list would be. */
+  readonly lookupFreshMs: number;
+  /** The highest in precedence among those that answer within this wins, ms. Default 2 s. */
+  readonly precedenceWaitMs?: number;
+  /** Most look-ups under way at once; more are refused as unknown. Default 200. */
+  readonly maxLookups?: number;
+}
+
+type Answer =
+  | { readonly kind: 'found'; readonly entry: CatalogEntry }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown'; readonly why: string };
+
+/** A looked-up manifest stays of use, as stale, for this long when its upstream cannot be asked. */
+const LOOKUP_KEPT_MS = 30 * 24 * 60 * 60_000;
+
+export function createResolver(deps: ResolverDeps, options: ResolverOptions): Resolver {
+  const precedenceWaitMs = options.precedenceWaitMs ?? 2_000;
+  const maxLookups = options.maxLookups ?? 200;
+  const abort = new AbortController();
+  const running = new Map<string, Promise<Resolution>>();
+
+  async function resolve(request: ResolveRequest): Promise<Resolution> {
+    const { uuid, channel } = request;
+    deps.catalog.checkChannel(channel);
+    const view = deps.catalog.peek(channel);
+    const listed = view?.snapshot.get(uuid);
+    if (view !== undefined && listed !== undefined) {
+      return { kind: 'found', entry: listed, cache: view.isStale ? 'STALE' : 'HIT', fetchedAtMs: view.fetchedAtMs };
+    }
+    const key = `${uuid} ${channel ?? ''}`;
+    const shared = running.get(key);
+    if (shared !== undefined) {
+      const resolution = await shared;
+      return resolution.kind === 'found' && resolution.cache === 'MISS' ? { ...resolution, cache: 'JOIN' } : resolution;
+    }
+    const lookup = lookUp(request).finally(() => running.delete(key));
+    running.set(key, lookup);
+    return lookup;
+  }
+
+  async function lookUp(request: ResolveRequest): Promise<Resolution> {
+    const { uuid, channel } = request;
+    const saved = await savedLookup(request);
+    if (saved !== undefined && deps.now() - saved.fetchedAtMs < options.lookupFreshMs) {
+      return { kind: 'found', entry: saved.entry, cache: 'HIT', fetchedAtMs: saved.fetchedAtMs };
+    }
+    if (await deps.records.negatives.has(uuid, channel)) {
+      deps.onNegative();
+      return (await keptImage(request)) ?? { kind: 'absent' };
+    }
+    if (running.size > maxLookups) throw unknown(uuid, `${maxLookups} look-ups are under way already`);
+    const answer = await askUpstreams(request);
+    if (answer.kind === 'found') {
+      const { manifest, upstream } = answer.entry;
+      const fetchedAtMs = deps.now();
+      const record = { upstream, manifest: manifest.json, fetchedAt: new Date(fetchedAtMs).toISOString() };
+      await deps.records.lookups.set(uuid, channel, record, LOOKUP_KEPT_MS);
+      return { kind: 'found', entry: answer.entry, cache: 'MISS', fetchedAtMs };
+    }
+    // What was cached here is still served by uuid, though its upstream has dropped it or cannot be asked.
+    const kept = await keptImage(request);
+    if (kept !== undefined) return kept;
+    if (answer.kind === 'absent') {
+      await deps.records.negatives.add(uuid, channel, options.negativeTtlMs);
+      return { kind: 'absent' };
+    }
+    if (saved !== undefined) {
+      return { kind: 'found', entry: saved.entry, cache: 'STALE', fetchedAtMs: saved.fetchedAtMs };
+    }
+    throw unknown(uuid, answer.why);
+  }
+
+  async function savedLookup(
+    request: ResolveRequest,
+  ): Promise<{ entry: CatalogEntry; fetchedAtMs: number } | undefined> {
+    const saved = await deps.records.lookups.get(request.uuid, request.channel);
+    const entry = saved === undefined ? undefined : entryOf(saved.manifest, saved.upstream, request);
+    return saved === undefined || entry === undefined ? undefined : { entry, fetchedAtMs: Date.parse(saved.fetchedAt) };
+  }
+
+  async function keptImage(request: ResolveRequest): Promise<FoundImage | undefined> {
+    const kept = await deps.kept.get(request.uuid);
+    if (kept === undefined) return undefined;
+    const entry = entryOf(kept.manifest, kept.upstream, request);
+    if (entry === undefined) return undefined;
+    if (request.channel !== undefined && !isInChannel(entry.manifest, request.channel)) return undefined;
+    return { kind: 'found', entry, cache: 'STALE', fetchedAtMs: Date.parse(kept.fetchedAt) };
+  }
+
+  /** An entry for saved JSON; undefined where it is unsound or its upstream is no longer configured. */
+  function entryOf(json: unknown, upstream: string, request: ResolveRequest): CatalogEntry | undefined {
+    const parsed = parseManifest(json, { requirePublished: false });
+    if (!parsed.ok || parsed.manifest.uuid !== request.uuid) return undefined;
+    return createEntry(parsed.manifest, upstream);
+  }
+
+  /**
+   * Asks all upstreams at once. A found answer wins as soon as every upstream before it has said no, or after
+   * `precedenceWaitMs`; an unknown never hides a found.
+   */
+  async function askUpstreams(request: ResolveRequest): Promise<Answer> {
+    const asked = new AbortController();
+    const signal = AbortSignal.any([abort.signal, asked.signal]);
+    const answers: (Answer | undefined)[] = [];
+    const decided = Promise.withResolvers<void>();
+    const questions = deps.catalog.feeds().map(async (_feed, at) => {
+      answers[at] = undefined;
+      answers[at] = await askOne(request, at, signal);
+      const first = answers.find((answer) => answer?.kind !== 'absent' && answer?.kind !== 'unknown');
+      if (first?.kind === 'found') decided.resolve();
+    });
+    const all = Promise.all(questions);
+    const best = (): Answer | undefined => answers.find((answer) => answer?.kind === 'found');
+    try {
+      await Promise.race([
+        all,
+        decided.promise,
+        sleep(precedenceWaitMs, undefined, { signal: asked.signal, ref: false }),
+      ]);
+      // Nothing found in time: then the first that finds it wins, and only all of them can say that it is absent.
+      if (best() === undefined) await Promise.race([all, firstFound(questions, best)]);
+    } finally {
+      asked.abort();
+    }
+    const found = best();
+    if (found !== undefined) return found;
+    const reasons = answers.flatMap((answer) => (answer?.kind === 'unknown' ? [answer.why] : []));
+    return reasons.length === 0 ? { kind: 'absent' } : { kind: 'unknown', why: reasons.join('; ') };
+  }
+
+  async function askOne(request: ResolveRequest, at: number, signal: AbortSignal): Promise<Answer> {
+    const feed = deps.catalog.feeds()[at];
+    if (feed === undefined) return { kind: 'absent' };
+    const target = feed.channelFor(request.channel);
+    if (target.kind === 'absent') return { kind: 'absent' };
+    const { name } = feed.upstream;
+    try {
+      const { uuid, requestId } = request;
+      const answer = await feed.upstream.manifest({ uuid, channel: target.channel, requestId, signal });
+      if (answer.kind === 'absent') return answer;
+      const parsed = parseManifest(answer.json, { requirePublished: false });
+      if (parsed.ok) return { kind: 'found', entry: createEntry(parsed.manifest, name) };
+      deps.log.warn({ upstream: name, uuid, problem: parsed.problem }, 'bad manifest refused');
+      return { kind: 'unknown', why: `upstream ${name}: its manifest is unsound: ${parsed.problem}` };
+    } catch (error) {
+      return { kind: 'unknown', why: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  return { resolve, close: () => abort.abort() };
+}
+
+/** Resolves when `best` has something, looked at as each question ends. */
+async function firstFound(questions: readonly Promise<void>[], best: () => unknown): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const question of questions) {
+    void question.then(() => {
+      if (best() !== undefined) resolve();
+    });
+  }
+  await promise;
+}
+
+function unknown(uuid: ImageUuid, why: string): MirrorError {
+  return new MirrorError('ServiceUnavailableError', `cannot tell whether image ${uuid} exists: ${why}`);
+}

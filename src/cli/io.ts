@@ -1,0 +1,28 @@
+/** What a command may use of the process it runs in. main.ts makes one from `process`; tests make their own. */
+
+/** Somewhere text goes: standard output or standard error. */
+export interface Output {
+  write(text: string): void;
+  /** True where a person is looking, so that colours and bars make sense. */
+  readonly isTerminal: boolean;
+}
+
+export type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+
+export interface CommandIo {
+  /** The arguments after the program's name. */
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** The working directory, absolute: what relative paths are relative to. */
+  readonly cwd: string;
+  readonly stdout: Output;
+  readonly stderr: Output;
+  readonly pid: number;
+  /** Takes the signals over from their default, which ends the process; the function it returns gives them back. */
+  onSignal(handler: (signal: Signal) => void): () => void;
+  /** Ends the process now, whatever is still open. Only for an operator who asked twice. */
+  forceExit(code: number): void;
+}
+
+/** Exit codes: done, failed, wrong usage or configuration. */
+export const EXIT = { done: 0, failed: 1, usage: 2 } as const;

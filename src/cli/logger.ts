@@ -1,0 +1,42 @@
+/** The logger: JSON lines on standard output, or lines for people. */
+import { pino } from 'pino';
+import pretty from 'pino-pretty';
+import type { Log } from '../config/log.ts';
+import type { Config } from '../config/schema.ts';
+
+export interface Logger {
+  readonly log: Log;
+  /** Writes what is buffered; call it last. */
+  flush(): void;
+}
+
+/** Names under which a secret could reach a log line, at the top or one level down. */
+const SECRET_KEYS = ['authorization', 'cookie', 'token', 'secret', 'password', 'headers'];
+
+/** A terminal always gets lines for people: nobody reads JSON there. */
+export function createLogger(options: Config['log'], isTerminal: boolean): Logger {
+  const isPretty = options.format === 'pretty' || isTerminal;
+  const stdout = 1;
+  const destination = isPretty
+    ? pretty({ destination: stdout, colorize: isTerminal, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+    : pino.destination({ dest: stdout, sync: false });
+  const log = pino(
+    {
+      level: options.level,
+      redact: { paths: [...SECRET_KEYS, ...SECRET_KEYS.map((key) => `*.${key}`)], censor: '***' },
+      timestamp: pino.stdTimeFunctions.isoTime,
+    },
+    destination,
+  );
+  return {
+    log,
+    flush() {
+      // Throws where nothing was ever written, or the reader is gone: there is nothing left to lose then.
+      try {
+        if ('flushSync' in destination) destination.flushSync();
+      } catch {
+        return;
+      }
+    },
+  };
+}

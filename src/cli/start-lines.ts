@@ -1,0 +1,30 @@
+/** What the mirror says of itself when it starts: a few lines for the person at the terminal. PURE. */
+import { escape } from '../config/problem.ts';
+import type { Config } from '../config/schema.ts';
+import { formatSize } from '../config/units.ts';
+
+export interface StartFacts {
+  readonly config: Config;
+  /** The cache directory, absolute. */
+  readonly dir: string;
+  /** How hosts reach the mirror. */
+  readonly url: string;
+  readonly version: string;
+}
+
+export function startLines({ config, dir, url, version }: StartFacts): string[] {
+  const { maxBytes, minFreeBytes } = config.cache;
+  const most = maxBytes === null ? 'as much as the disk gives' : `at most ${formatSize(maxBytes)}`;
+  return [
+    `imgapi-mirror ${version}`,
+    `  on a SmartOS host:  imgadm sources -a ${escape(url)}`,
+    `  cache:              ${escape(dir)} (${most}, ${formatSize(minFreeBytes)} of the disk left free)`,
+    ...config.upstreams.map(({ name, url: from }) => `  upstream:           ${escape(name)}  ${escape(from)}`),
+  ];
+}
+
+/** One upstream's first answer. `problem` names the upstream; undefined: it answered. */
+export function upstreamLine(name: string, elapsedMs: number, problem: string | undefined): string {
+  if (problem === undefined) return `  upstream ${escape(name)} answers (${Math.round(elapsedMs)} ms)`;
+  return `  no answer from ${escape(problem)} (it will be asked again)`;
+}

@@ -1,0 +1,97 @@
+/** Checks of texts that must be more than text: URLs, hosts, names, headers. */
+import { isIP } from 'node:net';
+
+/** The named forms a text key can be asked to have. */
+export type Format = keyof typeof FORMATS;
+
+/** The text, perhaps tidied; or what would do in its place. */
+export type FormatResult = { readonly value: string } | { readonly wants: string };
+
+const TOKEN = /^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,128}$/;
+
+/** Headers that the mirror sets or that belong to one connection; a configured one would break requests or resuming. */
+const OWN_HEADERS = new Set([
+  'accept-encoding',
+  'accept-version',
+  'connection',
+  'content-length',
+  'expect',
+  'host',
+  'if-match',
+  'if-modified-since',
+  'if-none-match',
+  'if-range',
+  'if-unmodified-since',
+  'keep-alive',
+  'range',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+  'x-request-id',
+]);
+
+const FORMATS = {
+  host: (text: string): FormatResult =>
+    isIP(text) !== 0 || /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text)
+      ? { value: text }
+      : { wants: 'an IP address or a host name, without a port or brackets,' },
+
+  'http-url': checkHttpUrl,
+
+  'upstream-name': (text: string): FormatResult => {
+    // The name of the upstream that imported images form.
+    if (text.toLowerCase() === 'imported') return { wants: 'another name (this one is for imported images)' };
+    return isUpstreamName(text)
+      ? { value: text }
+      : { wants: 'letters, digits, ".", "_", ":" and "-", beginning with a letter or digit,' };
+  },
+
+  channel: (text: string): FormatResult =>
+    /^(?:\*|[\w.-]+)$/.test(text) ? { value: text } : { wants: 'the name of a channel, or "*" for all,' },
+
+  'header-name': (text: string): FormatResult => {
+    if (OWN_HEADERS.has(text.toLowerCase())) return { wants: 'another header (the mirror sets this one itself)' };
+    return TOKEN.test(text) ? { value: text } : { wants: 'the name of a header (letters, digits and "-")' };
+  },
+
+  'header-value': (text: string): FormatResult =>
+    // RFC 9110, section 5.5: visible characters, spaces and tabs; spaces at the ends would be lost on the wire.
+    /^(?:[!-~](?:[\t -~]*[!-~])?)?$/.test(text)
+      ? { value: text }
+      : { wants: 'printable ASCII on one line, without spaces at its ends,' },
+
+  proxy: (text: string): FormatResult => {
+    if (text === 'env' || text === 'none') return { value: text };
+    const url = httpUrl(text);
+    const isPlain = url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '';
+    return isPlain ? { value: text } : { wants: 'env, none, or the http:// or https:// URL of a proxy' };
+  },
+
+  path: (text: string): FormatResult => (text.includes('\0') ? { wants: 'a path' } : { value: text }),
+};
+
+/** Checks a text against a named form. */
+export function checkFormat(format: Format, text: string): FormatResult {
+  return FORMATS[format](text);
+}
+
+/** True for what can name an upstream: short, and safe in a metric's label and in a log line. */
+export function isUpstreamName(text: string): boolean {
+  return /^[a-z0-9][a-z0-9._:-]{0,63}$/i.test(text);
+}
+
+/** A base URL: http or https, no query, fragment or credentials. The result has no slash at its end, so that paths can be put behind it. */
+export function checkHttpUrl(text: string): FormatResult {
+  const url = httpUrl(text);
+  if (url === undefined) return { wants: 'an http:// or https:// URL' };
+  if (url.username !== '' || url.password !== '')
+    return { wants: 'a URL without credentials (they belong in headers.Authorization)' };
+  if (/[?#]/.test(text)) return { wants: 'a URL without query or fragment (a channel has a key of its own)' };
+  return { value: url.href.replace(/\/+$/, '') };
+}
+
+/** `new URL` forgives spaces, line breaks, backslashes and missing slashes; a configuration need not. */
+function httpUrl(text: string): URL | undefined {
+  return /^https?:\/\/[^\s\\/]\S*$/i.test(text) && !text.includes('\\') ? (URL.parse(text) ?? undefined) : undefined;
+}

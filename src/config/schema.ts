@@ -1,0 +1,331 @@
+/**
+ * The whole configuration, once: every key with its kind, default, bounds and description. Loading, printing, the environment's names, the
+ * documentation and the types all follow from it. Keys whose feature is not built yet are listed in not-yet.ts.
+ */
+import type { TSchema } from 'typebox';
+import {
+  choice,
+  flag,
+  headerMap,
+  integer,
+  list,
+  nullable,
+  rate,
+  section,
+  size,
+  text,
+  time,
+  type KeySchema,
+  type Static,
+} from './schema-kinds.ts';
+
+/** The longest a timer can wait (2^31 - 1 ms) is a little under 25 days; a longer one would fire at once. */
+const LONGEST_TIMER = '24d';
+
+const listen = section('Where clients reach the mirror.', {
+  host: text({
+    default: '0.0.0.0',
+    format: 'host',
+    description:
+      'The address to listen on: an IP address or a host name. `0.0.0.0` is every IPv4 address, `::` every address.',
+  }),
+  port: integer({
+    default: 8080,
+    minimum: 0,
+    maximum: 65_535,
+    description: 'The TCP port to listen on. 0 lets the system choose one, which is printed at start.',
+  }),
+  tls: section('HTTPS instead of HTTP, from PEM files; both or neither.', {
+    certFile: nullable(text({ description: 'The certificate chain. Read again on SIGHUP.' })),
+    keyFile: nullable(text({ description: 'The private key. Read again on SIGHUP.' })),
+  }),
+  allow: list(text({ description: 'An address range, such as `10.0.0.0/8`.' }), {
+    default: [],
+    description: 'Client address ranges (CIDR) that are served; empty serves everyone.',
+  }),
+  publicUrl: nullable(
+    text({
+      format: 'http-url',
+      example: 'http://mirror.example.com:8080',
+      description:
+        'How clients reach the mirror, for the setup script and for rewritten URLs. Without it the strictly checked Host header of each request is used.',
+    }),
+  ),
+  clientStallTimeout: time({
+    default: '30m',
+    atLeast: '1ms',
+    atMost: LONGEST_TIMER,
+    description:
+      'A client that takes no byte of an answer for this long is dropped. The download it was following goes on.',
+  }),
+  drainTimeout: time({
+    default: '30s',
+    atMost: '1d',
+    description:
+      'After SIGTERM, running answers have this long to end before their connections are closed. 0 closes them at once.',
+  }),
+});
+
+const bandwidth = section('How much of the line to this upstream may be used.', {
+  limit: nullable(
+    rate({ example: '5MiB', atLeast: '1KiB', description: 'The most that is fetched, per second. Null is no limit.' }),
+  ),
+  schedule: list(
+    section('Another limit for some hours of some days.', {
+      from: text({ description: 'When it begins, local time, such as `08:00`.' }),
+      to: text({ description: 'When it ends, local time, such as `18:00`.' }),
+      days: text({ default: 'mon-sun', description: 'The days it is for, such as `mon-fri`.' }),
+      limit: nullable(
+        rate({ example: '5MiB', atLeast: '1KiB', description: 'The limit in those hours. Null is no limit.' }),
+      ),
+    }),
+    { default: [], description: 'Limits by the hour; the first that fits is used, else `limit`.' },
+  ),
+});
+
+const upstream = section('One image server.', {
+  name: text({
+    derived: "the URL's host, `host:port` where needed to stay unique",
+    format: 'upstream-name',
+    maxLength: 64,
+    example: 'smartos',
+    description:
+      'A short unique name for logs and metrics: letters, digits, `.`, `_`, `:` and `-`. `imported` is taken.',
+  }),
+  kind: choice(['imgapi', 'dsapi', 'directory'], {
+    default: 'imgapi',
+    description: 'What it speaks: IMGAPI, the legacy dataset API, or a local folder of manifests and files.',
+  }),
+  url: text({
+    example: 'https://images.smartos.org',
+    description:
+      'Its base URL, http or https, without query or credentials; the path of the folder for kind `directory`.',
+  }),
+  channel: nullable(
+    text({
+      maxLength: 64,
+      format: 'channel',
+      example: 'release',
+      description: 'The channel to ask for, or `"*"` for all; null is the upstream\'s default.',
+    }),
+  ),
+  caFile: nullable(
+    text({ description: 'PEM certificates to trust for this upstream, in place of the ones that come with Node.' }),
+  ),
+  insecure: flag({
+    default: false,
+    description:
+      'True turns certificate checks off for this upstream alone, with a warning at start. Files are still checked against their manifest.',
+  }),
+  headers: headerMap({
+    default: {},
+    description:
+      'Headers sent with every request to this upstream, such as Authorization; never sent to another origin.',
+  }),
+  include: list(text({ description: 'A selector.' }), {
+    default: [],
+    description: 'Selectors: only these images are merged. Empty is all of them.',
+  }),
+  exclude: list(text({ description: 'A selector.' }), {
+    default: [],
+    description: 'Selectors: these images are left out.',
+  }),
+  connectTimeout: time({
+    default: '10s',
+    atLeast: '1ms',
+    atMost: '1h',
+    description: 'The longest wait for a connection, the TLS handshake included.',
+  }),
+  stallTimeout: time({
+    default: '30s',
+    atLeast: '1ms',
+    atMost: '1d',
+    description:
+      'No header or byte for this long, and the attempt has failed. There is no limit on the whole of a transfer.',
+  }),
+  maxDownloads: integer({
+    default: 16,
+    minimum: 1,
+    maximum: 1000,
+    description:
+      'Most downloads that clients wait for at one time; one that is queued for longer than 60 s is answered 503.',
+  }),
+  prefetchDownloads: integer({
+    default: 2,
+    minimum: 1,
+    maximum: 1000,
+    description: 'Most downloads of the prefetcher at one time.',
+  }),
+  proxy: text({
+    default: 'env',
+    format: 'proxy',
+    description:
+      'The HTTP proxy to go through: `env` (the variables http_proxy, https_proxy and no_proxy), `none`, or its URL.',
+  }),
+  allowAddresses: list(text({ description: 'An address range, such as `127.0.0.0/8`.' }), {
+    default: [],
+    description:
+      "Address ranges (CIDR) the upstream's name may resolve to among loopback, link-local and cloud metadata addresses. An address or localhost written in `url` is allowed by being written; private ranges are always allowed.",
+  }),
+  allowRedirectsTo: list(text({ description: 'An origin, such as `https://cdn.example.com`.' }), {
+    default: [],
+    description: 'Other origins a redirect may lead to. Without them a redirect must stay within the upstream.',
+  }),
+  bandwidth,
+});
+
+const catalog = section('The merged list of images.', {
+  refreshEvery: time({
+    default: '5m',
+    atLeast: '1s',
+    atMost: LONGEST_TIMER,
+    description:
+      'How often the lists of the upstreams are fetched again; conditionally, where an upstream supports it.',
+  }),
+  listOnlyCached: flag({
+    default: false,
+    description: 'True lists only images whose files are cached, for sites without a line out.',
+  }),
+  timeout: time({
+    default: '60s',
+    atLeast: '1ms',
+    atMost: '1h',
+    description: 'The longest the fetch of one list may take.',
+  }),
+  maxBytes: size({
+    default: '64MiB',
+    atLeast: '1KiB',
+    atMost: '256MiB',
+    description: 'A larger list is refused and the last good one stays.',
+  }),
+  negativeTtl: time({
+    default: '60s',
+    atMost: '1d',
+    description: 'How long it is remembered that every upstream said an image does not exist. 0 asks again each time.',
+  }),
+});
+
+const cache = section('What is kept on disk.', {
+  dir: text({
+    default: './var/cache',
+    format: 'path',
+    description: 'The folder everything is kept in; made if it does not exist. One process at a time can use it.',
+  }),
+  maxBytes: nullable(
+    size({
+      example: '200GiB',
+      atLeast: '1MiB',
+      description: 'The most it may hold. Null: only `minFreeBytes` limits it.',
+    }),
+  ),
+  minFreeBytes: size({
+    default: '5GiB',
+    description: 'This much of the file system is left free; what does not fit is passed through uncached.',
+  }),
+  finishAbandoned: flag({
+    default: true,
+    description: 'A download goes on when its last client leaves. False stops it and keeps its partial.',
+  }),
+  keepPartials: time({
+    default: '7d',
+    atLeast: '1m',
+    atMost: '3650d',
+    description: 'How long the file of an unfinished download is kept for resuming.',
+  }),
+  keepQuarantined: time({
+    default: '7d',
+    atMost: '3650d',
+    description: 'How long files that failed their SHA-1 are kept for inspection.',
+  }),
+  scrubEvery: time({
+    default: '30d',
+    atLeast: '1h',
+    atMost: '3650d',
+    description: 'How often every stored file is read and checked against its SHA-1. Costs one full read of the cache.',
+  }),
+});
+
+const prefetch = list(
+  section('One set of images to have before anyone asks.', {
+    select: list(text({ description: 'A selector.' }), {
+      default: [],
+      description: 'Selectors of the images to fetch, such as `"name=base-64-lts latest=2 with-origins"`.',
+    }),
+    every: nullable(
+      time({ example: '6h', atLeast: '1m', atMost: LONGEST_TIMER, description: 'How often; null is never.' }),
+    ),
+    window: nullable(
+      text({ example: '01:00-05:00', description: 'The hours, local time, in which it may run; null is any.' }),
+    ),
+  }),
+  { default: [{ select: [], every: null, window: null }], description: 'Images fetched by schedule.' },
+);
+
+const store = section('Storage shared by several mirrors.', {
+  index: nullable(
+    text({ secret: true, description: 'Where records are kept: null is a file in `cache.dir`; or `redis://...`.' }),
+  ),
+  blobs: nullable(
+    section('Where files are kept beyond `cache.dir`: null is nowhere.', {
+      s3: section('An S3-compatible object store.', {
+        endpoint: text({ description: 'The URL of the server.' }),
+        bucket: text({ description: 'The bucket.' }),
+        region: text({ default: 'us-east-1', description: 'The region, for signing.' }),
+        prefix: nullable(text({ description: 'Put before the names of all objects.' })),
+        forcePathStyle: flag({ default: true, description: 'The bucket is named in the path, not in the host name.' }),
+      }),
+    }),
+  ),
+});
+
+/** Most upstreams: each costs a full list in memory and a set of metric series. */
+export const MAX_UPSTREAMS = 50;
+
+/** The configuration's schema. Walk it as a `KeySchema` (see `CONFIG_KEYS`). */
+export const ConfigSchema = section('The configuration of imgapi-mirror.', {
+  listen,
+  upstreams: list(upstream, {
+    minItems: 1,
+    maxItems: MAX_UPSTREAMS,
+    default: [{ name: 'smartos', url: 'https://images.smartos.org' }],
+    description:
+      'The image servers that are mirrored. Their order is their precedence: an image that two of them have is taken from the first.',
+  }),
+  catalog,
+  cache,
+  prefetch,
+  offline: flag({ default: false, description: 'True never asks an upstream for anything.' }),
+  admin: section('Who may change things over the API. Set one of the two.', {
+    token: nullable(text({ secret: true, description: 'The bearer token for writes.' })),
+    tokenFile: nullable(text({ description: 'A file that holds the token.' })),
+  }),
+  metrics: section('Metrics for Prometheus.', {
+    enabled: flag({ default: true, description: 'Serve them at `/metrics`.' }),
+  }),
+  log: section('What is logged.', {
+    level: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
+      default: 'info',
+      description: 'The least serious messages that are logged.',
+    }),
+    format: choice(['json', 'pretty'], {
+      default: 'json',
+      description: 'One JSON object per line, or lines for people.',
+    }),
+  }),
+  store,
+});
+
+/** The same schema for code that walks keys. */
+export const CONFIG_KEYS: KeySchema = ConfigSchema as TSchema;
+
+type DeepReadonly<T> = T extends readonly (infer Item)[]
+  ? readonly DeepReadonly<Item>[]
+  : T extends object
+    ? { readonly [Key in keyof T]: DeepReadonly<T[Key]> }
+    : T;
+
+/** The resolved configuration: the file's key names; sizes in bytes, times in milliseconds, rates in bytes per second. */
+export type Config = DeepReadonly<Static<typeof ConfigSchema>>;
+
+/** One entry of `upstreams`, resolved. `name` is always there; `url` has no trailing slash. */
+export type UpstreamConfig = Config['upstreams'][number];

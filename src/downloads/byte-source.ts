@@ -1,0 +1,13 @@
+/** The bytes of one file as a response reads them: stored, or still growing. The sender knows nothing else. */
+
+export interface ByteSource {
+  /** The whole file, in bytes. */
+  readonly size: number;
+  /**
+   * Reads up to `length` bytes at `position` into `buffer`, and waits until there is at least one.
+   * Rejects when the bytes will never come (the download failed) or `signal` aborts. Never resolves with 0.
+   */
+  read(buffer: Buffer, position: number, length: number, signal: AbortSignal): Promise<number>;
+  /** Lets go of it; to be called once, however the reading ended. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,129 @@
+/**
+ * Icons: small, named by no manifest's SHA-1, so they are fetched whole before they are served, kept as blobs, and found
+ * again through the kept manifest of their image.
+ */
+import { createHash } from 'node:crypto';
+import type { BlobStore } from '../blobs/store.ts';
+import type { Log } from '../config/log.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
+import type { Manifest } from '../imgapi/manifest.ts';
+import type { KeptManifests } from '../records/kept-manifests.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+
+export interface Icon {
+  readonly bytes: Buffer;
+  readonly contentType: string;
+  readonly sha1: Sha1Hex;
+  /** base64, as in Content-MD5. */
+  readonly md5: string;
+  readonly cache: 'HIT' | 'MISS' | 'JOIN';
+}
+
+export interface IconRequest {
+  readonly manifest: Manifest;
+  /** The name of the upstream that owns the image. */
+  readonly upstream: string;
+  /** The channel the client asked for. */
+  readonly channel: string | undefined;
+  readonly requestId: string;
+}
+
+export interface Icons {
+  /** Undefined: its upstream has none. Throws what the upstream threw when it could not be asked. */
+  get(request: IconRequest): Promise<Icon | undefined>;
+  close(): void;
+}
+
+export interface IconsDeps {
+  readonly blobs: BlobStore;
+  readonly kept: KeptManifests;
+  /** An upstream by its name; undefined if it is not configured (any more). */
+  readonly upstreamOf: (name: string) => Upstream | undefined;
+  readonly log: Log;
+  /** ms since the epoch. */
+  readonly now: () => number;
+}
+
+export function createIcons(deps: IconsDeps): Icons {
+  const running = new Map<ImageUuid, Promise<Icon | undefined>>();
+  const abort = new AbortController();
+
+  async function stored(uuid: ImageUuid): Promise<Icon | undefined> {
+    const icon = (await deps.kept.get(uuid))?.icon;
+    const blob = icon === undefined ? undefined : await deps.blobs.open(icon.sha1, icon.size);
+    if (icon === undefined || blob === undefined) return undefined;
+    try {
+      const bytes = await blob.handle.readFile();
+      return { bytes, contentType: icon.contentType, sha1: icon.sha1, md5: blob.facts.md5, cache: 'HIT' };
+    } finally {
+      await blob.handle.close();
+    }
+  }
+
+  async function fetchIcon(request: IconRequest): Promise<Icon | undefined> {
+    const upstream = deps.upstreamOf(request.upstream);
+    const { uuid } = request.manifest;
+    if (upstream === undefined) {
+      throw new MirrorError(
+        'ServiceUnavailableError',
+        `upstream ${request.upstream} of image ${uuid} is not configured`,
+      );
+    }
+    const channel = request.channel ?? upstream.channel;
+    const answer = await upstream.icon({ uuid, channel, requestId: request.requestId, signal: abort.signal });
+    if (answer.kind === 'absent') return undefined;
+    const { bytes, contentType } = answer;
+    const sha1 = createHash('sha1').update(bytes).digest('hex') as Sha1Hex;
+    const icon: Icon = {
+      bytes,
+      contentType,
+      sha1,
+      md5: createHash('md5').update(bytes).digest('base64'),
+      cache: 'MISS',
+    };
+    await store(request, icon).catch((error: unknown) => {
+      // It is served from memory all the same; the next request fetches it again.
+      deps.log.warn({ err: error, uuid }, 'an icon could not be stored');
+    });
+    return icon;
+  }
+
+  async function store({ manifest, upstream }: IconRequest, icon: Icon): Promise<void> {
+    const { bytes, sha1, md5, contentType } = icon;
+    const size = bytes.length;
+    if ((await deps.blobs.facts(sha1, size)) === undefined) {
+      const partial = await deps.blobs.createPartial(sha1);
+      try {
+        await partial.handle.writeFile(bytes);
+        const sha256 = createHash('sha256').update(bytes).digest('hex');
+        const arrivedAt = new Date(deps.now()).toISOString();
+        await partial.commit({ sha1, size, md5, sha256, source: upstream, arrivedAt });
+      } catch (error) {
+        await partial.discard();
+        throw error;
+      } finally {
+        await partial.handle.close();
+      }
+    }
+    const fetchedAt = new Date(deps.now()).toISOString();
+    await deps.kept.put({ upstream, fetchedAt, manifest: manifest.json, icon: { sha1, size, contentType } });
+  }
+
+  return {
+    async get(request) {
+      const { uuid } = request.manifest;
+      const shared = running.get(uuid);
+      if (shared !== undefined) {
+        const icon = await shared;
+        return icon?.cache === 'MISS' ? { ...icon, cache: 'JOIN' } : icon;
+      }
+      const task = stored(uuid)
+        .then((icon) => icon ?? fetchIcon(request))
+        .finally(() => running.delete(uuid));
+      running.set(uuid, task);
+      return task;
+    },
+    close: () => abort.abort(),
+  };
+}

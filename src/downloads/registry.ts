@@ -1,0 +1,139 @@
+/**
+ * All running downloads, at most one per blob. `obtain` is the one way to a blob's bytes: stored, running, or begun now.
+ */
+import { LRUCache } from 'lru-cache';
+import type { Sha1Hex } from '../imgapi/ids.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { ByteSource } from './byte-source.ts';
+import { startDownload, type Download, type DownloadDeps, type DownloadEnd } from './download.ts';
+import { createSlots, type Slots } from './slots.ts';
+import { createStoredSource } from './stored-source.ts';
+import type { DownloadSource, WantedBlob } from './wanted.ts';
+
+/** Bytes to be had, and what to say about them. Close `source` in every case. */
+export interface ObtainedBlob {
+  readonly cache: 'HIT' | 'MISS' | 'JOIN';
+  readonly source: ByteSource;
+  /** Bytes that can be read without waiting for an upstream, from the start. */
+  readonly available: number;
+  /** Resolves with what the headers need; rejects with the error to answer. Bounded by the attempts of the sources. */
+  readonly headers: Promise<{ readonly contentMd5: string | undefined }>;
+  /** Whether the blob is stored in the end. Never rejects. */
+  readonly stored: Promise<boolean>;
+}
+
+export interface Downloads {
+  obtain(wanted: WantedBlob): Promise<ObtainedBlob>;
+  /** How much of a running download is on disk; undefined if none runs. */
+  progressOf(sha1: Sha1Hex): number | undefined;
+  readonly running: Iterable<Download>;
+  /** Gives up every running download and waits for them to have ended. */
+  close(): Promise<void>;
+}
+
+export interface DownloadsDeps extends Omit<DownloadDeps, 'slotsOf' | 'onWrongBytes' | 'onEnd'> {
+  readonly onEnd: (end: DownloadEnd) => void;
+}
+
+export interface DownloadsOptions {
+  /** Downloads each upstream runs at once, by its name. */
+  readonly upstreams: readonly { readonly name: string; readonly maxDownloads: number }[];
+  readonly finishAbandoned: boolean;
+  /** Most downloads running and waiting, of all upstreams together. Default 1000. */
+  readonly maxRunning?: number;
+}
+
+/** A download in the queue of an upstream waits no longer than this, ms. */
+const QUEUE_WAIT_MS = 60_000;
+/** An upstream that sent wrong bytes for a blob is asked last for it, for this long, ms. */
+const WRONG_BYTES_COOL_DOWN_MS = 10 * 60_000;
+const MAX_COOLING = 10_000;
+
+export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions): Downloads {
+  const maxRunning = options.maxRunning ?? 1000;
+  const running = new Map<Sha1Hex, Download>();
+  const cooling = new LRUCache<string, true>({ max: MAX_COOLING, ttl: WRONG_BYTES_COOL_DOWN_MS });
+  const slots = new Map<string, Slots>(
+    options.upstreams.map(({ name, maxDownloads }) => [
+      name,
+      createSlots({ upstream: name, count: maxDownloads, waitMs: QUEUE_WAIT_MS, maxWaiting: maxRunning }),
+    ]),
+  );
+  let endedCount = 0;
+  let isClosed = false;
+
+  function slotsOf(name: string): Slots {
+    const found = slots.get(name);
+    if (found === undefined) throw new MirrorError('InternalError', `no upstream is named ${name}`);
+    return found;
+  }
+
+  /** Sources that sent wrong bytes lately come last; they are never left out. */
+  function inOrder(wanted: WantedBlob): WantedBlob {
+    const isCooling = (source: DownloadSource): boolean => cooling.has(`${source.upstream.name} ${wanted.sha1}`);
+    const sources = [...wanted.sources.filter((s) => !isCooling(s)), ...wanted.sources.filter(isCooling)];
+    return { ...wanted, sources };
+  }
+
+  function begin(wanted: WantedBlob): Download {
+    if (isClosed) throw new MirrorError('ShuttingDown', 'the mirror is shutting down');
+    if (running.size >= maxRunning) {
+      throw new MirrorError('DownloadQueueFull', `${running.size} downloads are running or waiting already`);
+    }
+    if (wanted.sources.length === 0) {
+      throw new MirrorError('ServiceUnavailableError', `no configured upstream can be asked for file ${wanted.sha1}`);
+    }
+    const onWrongBytes = (upstreams: readonly string[]): void => {
+      for (const name of upstreams) cooling.set(`${name} ${wanted.sha1}`, true);
+    };
+    const onEnd = (end: DownloadEnd): void => {
+      running.delete(wanted.sha1);
+      endedCount += 1;
+      deps.onEnd(end);
+    };
+    const download = startDownload(
+      { ...deps, slotsOf, onWrongBytes, onEnd },
+      { finishAbandoned: options.finishAbandoned },
+      inOrder(wanted),
+    );
+    running.set(wanted.sha1, download);
+    return download;
+  }
+
+  function followed(download: Download, cache: 'MISS' | 'JOIN'): ObtainedBlob {
+    const available = download.written;
+    const stored = download.ended.then(({ result }) => result === 'stored');
+    return { cache, available, stored, ...download.follow() };
+  }
+
+  return {
+    async obtain(wanted) {
+      for (;;) {
+        const current = running.get(wanted.sha1);
+        if (current !== undefined) return followed(current, 'JOIN');
+        const before = endedCount;
+        const stored = await deps.blobs.open(wanted.sha1, wanted.size);
+        if (stored !== undefined) {
+          const headers = Promise.resolve({ contentMd5: stored.facts.md5 });
+          const source = createStoredSource(stored);
+          return { cache: 'HIT', source, available: wanted.size, headers, stored: Promise.resolve(true) };
+        }
+        // A download that ended while the store was asked may have stored just this blob: look again.
+        if (endedCount === before && !running.has(wanted.sha1)) return followed(begin(wanted), 'MISS');
+      }
+    },
+
+    progressOf: (sha1) => running.get(sha1)?.written,
+
+    get running() {
+      return running.values();
+    },
+
+    async close() {
+      isClosed = true;
+      const all = [...running.values()];
+      for (const download of all) download.abort(new MirrorError('ShuttingDown', 'the mirror is shutting down'));
+      await Promise.all(all.map((download) => download.ended));
+    },
+  };
+}

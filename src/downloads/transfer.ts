@@ -1,0 +1,149 @@
+/**
+ * Brings the bytes of one blob to a writer, from whichever source can give them. An interrupted transfer goes on where
+ * it stopped: by Range where the source honours it, by skipping over a 200 where it does not, on the next source when
+ * one has failed three times without a new byte.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { FileStream } from '../upstream/upstream.ts';
+import { reasonOf, unavailable } from '../upstream/unavailable.ts';
+import type { Log } from '../config/log.ts';
+import type { FileWriter } from './file-writer.ts';
+import type { Slots } from './slots.ts';
+import type { DownloadSource, WantedBlob } from './wanted.ts';
+
+export interface TransferDeps {
+  readonly log: Log;
+  /** The slots of an upstream, by its name. */
+  readonly slotsOf: (upstream: string) => Slots;
+  /** A number in [0, 1) for the jitter of backoff. */
+  readonly random: () => number;
+}
+
+export interface TransferTarget {
+  /** Bytes received so far, written or about to be: where the next attempt goes on. */
+  readonly received: number;
+  receive(chunk: Buffer): Promise<void>;
+  /** A source has answered with the right length. */
+  onHeaders(source: DownloadSource, stream: FileStream): void;
+}
+
+/** Attempts per source that bring no new byte, then the next source. */
+const ATTEMPTS_WITHOUT_PROGRESS = 3;
+const BACKOFF_FIRST_MS = 250;
+const BACKOFF_MOST_MS = 5_000;
+
+/**
+ * Resolves when all bytes have been received. Throws the last source's error when every source has failed, and the
+ * writer's own error (a full disk) as it is.
+ */
+export async function transferBlob(
+  deps: TransferDeps,
+  wanted: WantedBlob,
+  target: TransferTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  let last: unknown;
+  for (const source of wanted.sources) {
+    for (let failures = 0; failures < ATTEMPTS_WITHOUT_PROGRESS;) {
+      const before = target.received;
+      try {
+        await attempt(deps, wanted, source, target, signal);
+        return;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (!(error instanceof MirrorError)) throw error;
+        last = error;
+        failures = target.received > before ? 0 : failures + 1;
+        deps.log.warn(
+          {
+            err: error,
+            upstream: source.upstream.name,
+            sha1: wanted.sha1,
+            received: target.received,
+            reqId: wanted.requestId,
+          },
+          'attempt to download failed',
+        );
+        if (isFinal(error)) break;
+        const backoffMs = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** Math.max(0, failures - 1));
+        if (failures < ATTEMPTS_WITHOUT_PROGRESS) {
+          await sleep(backoffMs * (0.5 + deps.random() / 2), undefined, { signal });
+        }
+      }
+    }
+  }
+  throw last;
+}
+
+async function attempt(
+  deps: TransferDeps,
+  wanted: WantedBlob,
+  source: DownloadSource,
+  target: TransferTarget,
+  signal: AbortSignal,
+): Promise<void> {
+  const { upstream } = source;
+  const release = await deps.slotsOf(upstream.name).take(signal);
+  try {
+    const answer = await upstream.file({
+      uuid: source.uuid,
+      index: source.index,
+      channel: source.channel,
+      offset: target.received,
+      requestId: wanted.requestId,
+      signal,
+    });
+    if (answer.kind === 'absent') {
+      throw unavailable(upstream.name, 'status', `has no file ${source.index} of image ${source.uuid}`, {
+        status: 404,
+      });
+    }
+    const { stream } = answer;
+    try {
+      if (stream.totalSize !== undefined && stream.totalSize !== wanted.size) {
+        throw unavailable(upstream.name, 'body', `offers ${stream.totalSize} bytes, the manifest says ${wanted.size}`);
+      }
+      target.onHeaders(source, stream);
+      await receiveBody(upstream.name, stream, wanted.size, target);
+    } finally {
+      stream.cancel();
+    }
+  } finally {
+    release();
+  }
+}
+
+async function receiveBody(name: string, stream: FileStream, size: number, target: TransferTarget): Promise<void> {
+  let at = stream.start;
+  for await (const chunk of stream.body) {
+    const skip = Math.max(0, Math.min(chunk.length, target.received - at));
+    at += chunk.length;
+    if (at > size) throw unavailable(name, 'body', `sent more than the ${size} bytes the manifest says`);
+    if (skip < chunk.length) await target.receive(skip === 0 ? chunk : chunk.subarray(skip));
+  }
+  if (at < size) throw unavailable(name, 'connect', `ended at byte ${at} of ${size}`);
+}
+
+/** True where trying the same source again at once cannot help: it refused, or what it offers does not fit. */
+function isFinal(error: MirrorError): boolean {
+  if (error.code !== 'UpstreamUnavailable') return true;
+  const { status } = error.details;
+  const reason = reasonOf(error);
+  return reason === 'body' || (reason === 'status' && typeof status === 'number' && status < 500 && status !== 429);
+}
+
+/** Adapts a writer to what a transfer needs, and knows how much has come. */
+export function createTarget(writer: FileWriter, onHeaders: TransferTarget['onHeaders']): TransferTarget {
+  let received = 0;
+  return {
+    get received() {
+      return received;
+    },
+    async receive(chunk) {
+      received += chunk.length;
+      await writer.append(chunk);
+    },
+    onHeaders,
+  };
+}

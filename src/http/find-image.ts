@@ -1,0 +1,30 @@
+/** From a request's uuid and channel to the image, or to the error a real server would answer. */
+import type { FastifyRequest } from 'fastify';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { FoundImage, Resolver } from '../catalog/resolve.ts';
+import type { Snapshot } from '../catalog/snapshot.ts';
+import { imageNotFound, imageNotInChannel } from '../imgapi/answers.ts';
+import type { QueryParams } from '../imgapi/list-query.ts';
+import { channelParam, imageUuid } from './image-params.ts';
+
+export interface ImageLookup {
+  readonly catalog: Catalog;
+  readonly resolver: Resolver;
+}
+
+export interface RequestedImage extends FoundImage {
+  readonly channel: string | undefined;
+  /** The catalog as this request's channel sees it, if there is one yet. */
+  readonly snapshot: Snapshot | undefined;
+}
+
+export async function findImage(
+  deps: ImageLookup,
+  request: FastifyRequest<{ Params: { uuid: string }; Querystring: QueryParams }>,
+): Promise<RequestedImage> {
+  const uuid = imageUuid(request.params.uuid, request.url);
+  const channel = channelParam(request.query);
+  const found = await deps.resolver.resolve({ uuid, channel, requestId: request.mirror.requestId });
+  if (found.kind === 'found') return { ...found, channel, snapshot: deps.catalog.peek(channel)?.snapshot };
+  throw channel !== undefined && deps.catalog.knows(uuid) ? imageNotInChannel() : imageNotFound(uuid);
+}

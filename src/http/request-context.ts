@@ -1,0 +1,38 @@
+/** What the mirror knows of one request beside what fastify does; on `request.mirror`. */
+import type { ImageUuid } from '../imgapi/ids.ts';
+import { isImageUuid } from '../imgapi/ids.ts';
+
+/** `X-Cache` of an answer; undefined where it says nothing (errors, ping). */
+export type CacheResult = 'HIT' | 'MISS' | 'JOIN' | 'STALE';
+
+export interface RequestContext {
+  /** The client's request id if it is a plain uuid, else ours. It goes upstream too. */
+  readonly requestId: ImageUuid;
+  readonly startedAtMs: number;
+  cache: CacheResult | undefined;
+  /** Body bytes handed to the socket. */
+  bodyBytes: number;
+  /** When the body's first byte was handed over, ms on the same clock. */
+  firstByteAtMs: number | undefined;
+}
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    mirror: RequestContext;
+  }
+}
+
+/**
+ * The id of a request: `request-id` or `x-request-id` where it is a plain uuid (an importing IMGAPI uses it in a file
+ * name), else a fresh one.
+ */
+export function requestIdOf(
+  headers: Readonly<Record<string, string | string[] | undefined>>,
+  fresh: () => string,
+): ImageUuid {
+  for (const name of ['request-id', 'x-request-id']) {
+    const value = headers[name];
+    if (isImageUuid(value)) return value;
+  }
+  return fresh() as ImageUuid;
+}

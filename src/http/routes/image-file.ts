@@ -1,0 +1,184 @@
+/**
+ * `GET /images/:uuid/file[?index=N]`: the bytes, stored or on their way. Headers go out when they are known to be true;
+ * a body that cannot be finished is ended by destroying the socket, never cleanly.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { BlobStore } from '../../blobs/store.ts';
+import type { Downloads, ObtainedBlob } from '../../downloads/registry.ts';
+import type { DownloadSource } from '../../downloads/wanted.ts';
+import type { Log } from '../../config/log.ts';
+import { noFileAtIndex } from '../../imgapi/answers.ts';
+import { MirrorError } from '../../imgapi/errors.ts';
+import type { ImageFile } from '../../imgapi/manifest.ts';
+import type { QueryParams } from '../../imgapi/list-query.ts';
+import type { Keeper } from '../../records/keeper.ts';
+import type { Feed } from '../../catalog/feed.ts';
+import { allowsRange, matchesTag } from '../conditional.ts';
+import { findImage, type ImageLookup, type RequestedImage } from '../find-image.ts';
+import { indexParam } from '../image-params.ts';
+import { parseRange, type RangeAnswer } from '../range.ts';
+import { sendBytes } from '../send-bytes.ts';
+import { responseTime } from '../server.ts';
+
+export interface ImageFileRouteDeps extends ImageLookup {
+  readonly blobs: BlobStore;
+  readonly downloads: Downloads;
+  readonly keeper: Keeper;
+  readonly log: Log;
+  readonly monotonicNow: () => number;
+  /** A client that takes no byte for this long is dropped, ms. */
+  readonly clientStallTimeoutMs: number;
+}
+
+type FileRequest = FastifyRequest<{ Params: { uuid: string }; Querystring: QueryParams }>;
+
+export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): void {
+  app.route<{ Params: { uuid: string }; Querystring: QueryParams }>({
+    method: ['GET', 'HEAD'],
+    url: '/images/:uuid/file',
+    config: { name: 'file', isImgapi: true },
+    async handler(request, reply) {
+      const index = indexParam(request.query);
+      const image = await findImage(deps, request);
+      const file = image.entry.manifest.files[index];
+      if (file === undefined) throw noFileAtIndex(image.entry.manifest.uuid, index);
+      const lastModified = new Date(image.entry.manifest.publishedAt.epochMs).toUTCString();
+      const headers = { etag: file.sha1, 'last-modified': lastModified, 'accept-ranges': 'bytes' };
+      if (matchesTag(request.headers['if-none-match'], file.sha1)) return reply.code(304).headers(headers).send();
+      if (request.method === 'HEAD') return sendHead(request, reply, file, headers);
+      await sendFile(request, reply, image, index, file, headers);
+      return reply;
+    },
+  });
+
+  /** HEAD answers from what is known and starts no download. */
+  async function sendHead(
+    request: FileRequest,
+    reply: FastifyReply,
+    file: ImageFile,
+    headers: Record<string, string>,
+  ): Promise<FastifyReply> {
+    const facts = await deps.blobs.facts(file.sha1, file.size);
+    request.mirror.cache = facts === undefined ? 'MISS' : 'HIT';
+    if (facts !== undefined) reply.header('content-md5', facts.md5);
+    reply.headers({ ...headers, 'x-cache': request.mirror.cache, 'content-type': 'application/octet-stream' });
+    return reply.header('content-length', file.size).send();
+  }
+
+  async function sendFile(
+    request: FileRequest,
+    reply: FastifyReply,
+    image: RequestedImage,
+    index: number,
+    file: ImageFile,
+    headers: Record<string, string>,
+  ): Promise<void> {
+    const gone = new AbortController();
+    reply.raw.once('close', () => gone.abort(new MirrorError('DownloadFailed', 'the client has left')));
+    const blob = await deps.downloads.obtain({
+      sha1: file.sha1,
+      size: file.size,
+      sources: sourcesOf(image, index, file),
+      requestId: request.mirror.requestId,
+    });
+    try {
+      request.mirror.cache = blob.cache;
+      deps.keeper.onServed(image.entry, file.sha1, blob.stored);
+      const { contentMd5 } = await untilGone(blob.headers, gone.signal);
+      const range = rangeOf(request, headers, file, blob);
+      if (range.kind === 'unsatisfiable') {
+        reply.header('content-range', `bytes */${file.size}`).header('x-cache', blob.cache);
+        throw new MirrorError('RequestedRangeNotSatisfiableError', `the file has ${file.size} bytes`);
+      }
+      const part = range.kind === 'part' ? range : { start: 0, end: file.size };
+      reply.hijack();
+      const { raw } = reply;
+      raw.setHeader('x-response-time', responseTime(request, deps.monotonicNow()));
+      raw.writeHead(range.kind === 'part' ? 206 : 200, {
+        ...headers,
+        'content-type': 'application/octet-stream',
+        'content-length': part.end - part.start,
+        'x-cache': blob.cache,
+        // The MD5 is the whole file's: a part must not carry it.
+        ...(range.kind === 'part'
+          ? { 'content-range': `bytes ${part.start}-${part.end - 1}/${file.size}` }
+          : contentMd5 === undefined
+            ? {}
+            : { 'content-md5': contentMd5 }),
+      });
+      await sendBody(request, reply, blob, part, gone.signal);
+    } finally {
+      await blob.source.close();
+    }
+  }
+
+  async function sendBody(
+    request: FileRequest,
+    reply: FastifyReply,
+    blob: ObtainedBlob,
+    part: { readonly start: number; readonly end: number },
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { raw } = reply;
+    const { mirror } = request;
+    // What is withheld for long must not keep the client from seeing that we are there.
+    raw.flushHeaders();
+    try {
+      await sendBytes(raw, blob.source, {
+        ...part,
+        signal,
+        stallTimeoutMs: deps.clientStallTimeoutMs,
+        onSent(bytes) {
+          mirror.firstByteAtMs ??= deps.monotonicNow();
+          mirror.bodyBytes += bytes;
+        },
+      });
+      raw.end();
+    } catch (error) {
+      if (!signal.aborted) deps.log.warn({ err: error, reqId: mirror.requestId }, 'response broken off');
+      raw.destroy();
+    }
+  }
+
+  /** The upstreams to ask for a file: the image's owner first, then all that list the same SHA-1. */
+  function sourcesOf(image: RequestedImage, index: number, file: ImageFile): DownloadSource[] {
+    const { manifest, upstream } = image.entry;
+    const others = image.snapshot?.sourcesOf(file.sha1) ?? [];
+    const sources: DownloadSource[] = [];
+    for (const place of [{ upstream, uuid: manifest.uuid, index }, ...others]) {
+      const feed = deps.catalog.feeds().find((candidate: Feed) => candidate.upstream.name === place.upstream);
+      const target = feed?.channelFor(image.channel);
+      const isKnown = sources.some((source) => source.upstream === feed?.upstream);
+      if (feed === undefined || target?.kind !== 'ask' || isKnown) continue;
+      sources.push({ upstream: feed.upstream, uuid: place.uuid, index: place.index, channel: target.channel });
+    }
+    return sources;
+  }
+}
+
+/** A part is served where its start is there already; a client that asks for more waits for the whole as if it had not asked. */
+function rangeOf(
+  request: FileRequest,
+  headers: Record<string, string>,
+  file: ImageFile,
+  blob: ObtainedBlob,
+): RangeAnswer {
+  const { range, 'if-range': ifRange } = request.headers;
+  const tag = Array.isArray(ifRange) ? ifRange[0] : ifRange;
+  if (!allowsRange(tag, file.sha1, headers['last-modified'] ?? '')) return { kind: 'whole' };
+  const asked = parseRange(range, file.size);
+  if (asked.kind !== 'part' || blob.cache === 'HIT') return asked;
+  return asked.start < blob.available ? asked : { kind: 'whole' };
+}
+
+async function untilGone<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  signal.throwIfAborted();
+  const left = Promise.withResolvers<never>();
+  const onAbort = (): void => left.reject(signal.reason as Error);
+  signal.addEventListener('abort', onAbort, { once: true });
+  try {
+    return await Promise.race([promise, left.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}

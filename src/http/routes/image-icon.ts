@@ -1,0 +1,35 @@
+/** `GET /images/:uuid/icon`. */
+import type { FastifyInstance } from 'fastify';
+import type { Icons } from '../../downloads/icons.ts';
+import { noIcon } from '../../imgapi/answers.ts';
+import type { QueryParams } from '../../imgapi/list-query.ts';
+import { matchesTag } from '../conditional.ts';
+import { findImage, type ImageLookup } from '../find-image.ts';
+
+export interface ImageIconRouteDeps extends ImageLookup {
+  readonly icons: Icons;
+}
+
+export function imageIconRoute(app: FastifyInstance, deps: ImageIconRouteDeps): void {
+  app.route<{ Params: { uuid: string }; Querystring: QueryParams }>({
+    method: ['GET', 'HEAD'],
+    url: '/images/:uuid/icon',
+    config: { name: 'icon', isImgapi: true },
+    async handler(request, reply) {
+      const found = await findImage(deps, request);
+      const { manifest, upstream } = found.entry;
+      const { channel } = found;
+      const { requestId } = request.mirror;
+      const icon = manifest.hasIcon ? await deps.icons.get({ manifest, upstream, channel, requestId }) : undefined;
+      if (icon === undefined) throw noIcon(manifest.uuid);
+      request.mirror.cache = icon.cache;
+      reply
+        .header('x-cache', icon.cache)
+        .header('etag', icon.sha1)
+        .header('content-md5', icon.md5)
+        .header('content-type', icon.contentType);
+      if (matchesTag(request.headers['if-none-match'], icon.sha1)) return reply.code(304).send();
+      return reply.send(icon.bytes);
+    },
+  });
+}

@@ -1,0 +1,188 @@
+/**
+ * The HTTP server: what is true of every request. Routes are registered one by one below; it is built here and listens
+ * where its caller says.
+ */
+import { randomUUID } from 'node:crypto';
+import { finished } from 'node:stream';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import type { Log } from '../config/log.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import { unsupportedVersion } from '../imgapi/answers.ts';
+import { negotiateVersion, type ApiVersion } from '../imgapi/versions.ts';
+import { jsonBody } from './json-reply.ts';
+import { refusalFor } from './refusals.ts';
+import { requestIdOf, type RequestContext } from './request-context.ts';
+import { targetPath } from './request-target.ts';
+
+/** Everything worth knowing of a request that is over, for the log and the metrics. */
+export interface FinishedRequest {
+  readonly requestId: string;
+  readonly method: string;
+  readonly url: string;
+  /** The route's name, such as `file`; `none` if no route took it. */
+  readonly route: string;
+  /** The status sent; 0 if the client left before one was. */
+  readonly status: number;
+  readonly cache: RequestContext['cache'];
+  readonly bodyBytes: number;
+  readonly seconds: number;
+  /** From the request to the first byte of the body, s; undefined if there was none or it was not measured. */
+  readonly firstByteSeconds: number | undefined;
+  /** True if the response did not reach its end: the client left, or we broke it off. */
+  readonly isAborted: boolean;
+  readonly client: string;
+  readonly userAgent: string | undefined;
+}
+
+export interface ServerDeps {
+  readonly log: Log;
+  /** ms, from any origin, never going back. */
+  readonly monotonicNow: () => number;
+  readonly onFinished: (request: FinishedRequest) => void;
+}
+
+export interface ServerOptions {
+  /** `imgapi-mirror/x.y.z` */
+  readonly product: string;
+  readonly hostname: string;
+}
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** The route's name in logs and metrics. */
+    name?: string;
+    /** True for IMGAPI's own paths: they have API versions. */
+    isImgapi?: boolean;
+  }
+}
+
+/**
+ * imgadm's next request fails if it meets an idle connection just being closed, and it does not retry: idle connections
+ * are kept for longer than its commands pause.
+ */
+const KEEP_ALIVE_MS = 125_000;
+/** To receive a request's head and body, not to answer it: a file may take hours. */
+const RECEIVE_MS = 60_000;
+const MAX_BODY_BYTES = 1024 * 1024;
+const MAX_HEADER_BYTES = 16 * 1024;
+
+export function createServer(deps: ServerDeps, options: ServerOptions): FastifyInstance {
+  const app = fastify({
+    logger: false,
+    rewriteUrl: (request) => targetPath(request.url ?? '/'),
+    exposeHeadRoutes: false,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    requestTimeout: RECEIVE_MS,
+    bodyLimit: MAX_BODY_BYTES,
+    forceCloseConnections: 'idle',
+    return503OnClosing: false,
+    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 256 },
+    frameworkErrors: (_error, request, reply) => {
+      // Raised before any hook has run: an URL that cannot be decoded, or is absurdly long.
+      begin(request, reply);
+      answerError(refusalFor(request.method, request.url), reply);
+    },
+  });
+  app.decorateRequest('mirror');
+
+  function begin(request: FastifyRequest, reply: FastifyReply): void {
+    const context: RequestContext = {
+      requestId: requestIdOf(request.headers, randomUUID),
+      startedAtMs: deps.monotonicNow(),
+      cache: undefined,
+      bodyBytes: 0,
+      firstByteAtMs: undefined,
+    };
+    request.mirror = context;
+    // On the raw response, so that hijacked file responses carry them too.
+    reply.raw.setHeader('Server', options.product);
+    reply.raw.setHeader('x-request-id', context.requestId);
+    reply.raw.setHeader('x-server-name', options.hostname);
+    finished(reply.raw, () => {
+      deps.onFinished(describe(request, reply, context));
+    });
+  }
+
+  function describe(request: FastifyRequest, reply: FastifyReply, context: RequestContext): FinishedRequest {
+    const { raw } = reply;
+    const now = deps.monotonicNow();
+    const isAborted = !raw.writableFinished;
+    const isFile = context.firstByteAtMs !== undefined || context.bodyBytes > 0;
+    const length = isFile || isAborted || request.method === 'HEAD' ? 0 : Number(raw.getHeader('content-length') ?? 0);
+    return {
+      requestId: context.requestId,
+      method: request.method,
+      url: request.url,
+      route: request.routeOptions.config?.name ?? 'none',
+      status: raw.headersSent ? raw.statusCode : 0,
+      cache: context.cache,
+      bodyBytes: context.bodyBytes + length,
+      seconds: (now - context.startedAtMs) / 1000,
+      firstByteSeconds:
+        context.firstByteAtMs === undefined ? undefined : (context.firstByteAtMs - context.startedAtMs) / 1000,
+      isAborted,
+      client: request.ip,
+      userAgent: request.headers['user-agent'],
+    };
+  }
+
+  function answerError(error: unknown, reply: FastifyReply): void {
+    const failure = toMirrorError(error, deps.log, reply.request);
+    if (failure.code === 'MethodNotAllowedError') reply.header('allow', 'GET, HEAD');
+    reply.code(failure.statusCode).header('content-type', 'application/json').send(jsonBody(failure.toBody()));
+  }
+
+  app.addHook('onRequest', async (request, reply) => {
+    begin(request, reply);
+    const hasBody =
+      request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
+    // Nobody reads it, so the connection cannot be used again.
+    if (hasBody) reply.header('connection', 'close');
+    if (request.is404) throw refusalFor(request.method, request.url);
+    if (request.routeOptions.config.isImgapi === true) apiVersionOf(request);
+  });
+  app.addHook('onSend', async (request, reply) => {
+    reply.header('x-response-time', responseTime(request, deps.monotonicNow()));
+  });
+  app.setErrorHandler((error, _request, reply) => {
+    answerError(error, reply);
+  });
+  app.setNotFoundHandler((request) => {
+    throw refusalFor(request.method, request.url);
+  });
+  return app;
+}
+
+/** Whole milliseconds so far, for `x-response-time`. */
+export function responseTime(request: FastifyRequest, now: number): string {
+  return String(Math.round(now - request.mirror.startedAtMs));
+}
+
+/** The API version a request asks for. Throws `InvalidVersion`. */
+export function apiVersionOf(request: FastifyRequest): ApiVersion {
+  const header = request.headers['accept-version'];
+  const text = Array.isArray(header) ? header.join(', ') : header;
+  const version = negotiateVersion(text);
+  if (version === undefined) {
+    throw unsupportedVersion(text ?? '', request.method, request.url.replace(/\?.*$/s, ''));
+  }
+  return version;
+}
+
+function toMirrorError(error: unknown, log: Log, request: FastifyRequest): MirrorError {
+  if (error instanceof MirrorError) {
+    if (error.statusCode >= 500) {
+      // Said without a stack: these are the answers of a mirror whose upstreams or disk have trouble, not its own faults.
+      const { code, message: problem, details } = error;
+      log.warn({ code, problem, details, reqId: request.mirror.requestId }, 'request failed');
+    }
+    return error;
+  }
+  const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
+  if (typeof status === 'number' && status < 500 && error instanceof Error) {
+    return new MirrorError('BadRequestError', error.message, { cause: error });
+  }
+  log.error({ err: error, reqId: request.mirror.requestId }, 'request failed unexpectedly');
+  return new MirrorError('InternalError', 'internal error', { cause: error });
+}

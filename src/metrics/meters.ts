@@ -1,0 +1,65 @@
+/** What app.ts puts around the rooms so that they are measured without knowing it. */
+import type { FinishedRequest } from '../http/server.ts';
+import type { HttpClient, HttpRequest } from '../upstream/http-client.ts';
+import { reasonOf } from '../upstream/unavailable.ts';
+import { METHODS, ROUTES, type Metrics } from './metrics.ts';
+
+/** An HTTP client whose every request and byte is counted. */
+export function meterHttpClient(
+  http: HttpClient,
+  upstream: string,
+  metrics: Metrics,
+  monotonicNow: () => number,
+): HttpClient {
+  async function get(request: HttpRequest): ReturnType<HttpClient['get']> {
+    const { kind } = request;
+    const startedAt = monotonicNow();
+    try {
+      const response = await http.get(request);
+      metrics.upstreamSeconds.observe({ upstream, kind }, (monotonicNow() - startedAt) / 1000);
+      metrics.upstreamRequests.inc({ upstream, kind, result: statusClass(response.status) });
+      return {
+        ...response,
+        body: counted(response.body, (bytes) => metrics.upstreamBytes.inc({ upstream, kind }, bytes)),
+      };
+    } catch (error) {
+      const reason = reasonOf(error);
+      metrics.upstreamRequests.inc({ upstream, kind, result: reason === 'status' ? 'body' : reason });
+      throw error;
+    }
+  }
+  return { get, close: async () => http.close() };
+}
+
+async function* counted(body: AsyncIterable<Buffer>, onBytes: (bytes: number) => void): AsyncGenerator<Buffer> {
+  for await (const chunk of body) {
+    onBytes(chunk.length);
+    yield chunk;
+  }
+}
+
+/** Counts a request that is over. */
+export function countRequest(metrics: Metrics, request: FinishedRequest): void {
+  const route = ROUTES.find((known) => known === request.route) ?? 'none';
+  const method = METHODS.find((known) => known === request.method) ?? 'other';
+  metrics.requests.inc({ route, method, code: request.status === 0 ? 'none' : statusClass(request.status) });
+  metrics.requestSeconds.observe({ route }, request.seconds);
+  metrics.responseBytes.inc({ route }, request.bodyBytes);
+  if (request.isAborted) metrics.aborted.inc({ route });
+  if (request.cache === undefined) return;
+  const result = request.cache.toLowerCase();
+  const kind = CACHE_KIND_OF[route];
+  if (kind !== undefined) metrics.cacheResults.inc({ kind, result });
+  if (request.firstByteSeconds !== undefined) metrics.firstByteSeconds.observe({ result }, request.firstByteSeconds);
+}
+
+const CACHE_KIND_OF: Readonly<Partial<Record<(typeof ROUTES)[number], string>>> = {
+  images: 'list',
+  image: 'manifest',
+  file: 'file',
+  icon: 'icon',
+};
+
+function statusClass(status: number): string {
+  return `${Math.floor(status / 100)}xx`;
+}

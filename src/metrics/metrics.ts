@@ -1,0 +1,182 @@
+/**
+ * Every metric of the mirror, declared in one place and primed, so that a series exists before its first event. Labels
+ * take values from fixed sets and from the configuration alone: never a uuid, an address or a path.
+ */
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { REQUEST_KINDS } from '../upstream/http-client.ts';
+import { DOWNLOAD_RESULTS } from '../downloads/download.ts';
+
+export const ROUTES = ['ping', 'images', 'image', 'file', 'icon', 'channels', 'metrics', 'health', 'none'] as const;
+export const METHODS = ['GET', 'HEAD', 'other'] as const;
+/** Status classes; `none`: the client left before a status was sent. */
+export const CODES = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
+/** What a request was about, for cache results. */
+export const CACHE_KINDS = ['list', 'manifest', 'file', 'icon'] as const;
+export const CACHE_RESULTS = ['hit', 'miss', 'join', 'stale', 'negative'] as const;
+/** How a request to an upstream ended: a status class, or why there was none. */
+export const UPSTREAM_RESULTS = ['2xx', '3xx', '4xx', '5xx', 'connect', 'timeout', 'body', 'aborted'] as const;
+export const REFRESH_RESULTS = ['ok', 'failed', 'held'] as const;
+
+/** prom-client's three gauges that end in `_total`: promtool objects to them, rightly. */
+const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
+
+const SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
+const TRANSFER_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200];
+
+/** What gauges are read from at every scrape. */
+export interface Gauges {
+  readonly downloads: () => { readonly running: number; readonly followers: number };
+  readonly storage: () => Promise<{
+    readonly blobs: number;
+    readonly bytes: number;
+    /** null: no limit. */
+    readonly maxBytes: number | null;
+    readonly minFreeBytes: number;
+    readonly freeBytes: number;
+    readonly reservedBytes: number;
+  }>;
+  readonly catalog: () => {
+    readonly images: number;
+    readonly conflicts: number;
+    readonly upstreams: readonly {
+      readonly upstream: string;
+      readonly images: number;
+      readonly isUp: boolean;
+      /** Since its list was last confirmed; undefined if it never was. */
+      readonly ageSeconds: number | undefined;
+      readonly dropped: number;
+      readonly refreshes: Readonly<Record<(typeof REFRESH_RESULTS)[number], number>>;
+    }[];
+  };
+}
+
+export interface MetricsOptions {
+  readonly version: string;
+  readonly nodeVersion: string;
+  /** Names of the configured upstreams. */
+  readonly upstreams: readonly string[];
+}
+
+export interface Metrics {
+  readonly registry: Registry;
+  readonly requests: Counter<'route' | 'method' | 'code'>;
+  readonly aborted: Counter<'route'>;
+  readonly requestSeconds: Histogram<'route'>;
+  readonly firstByteSeconds: Histogram<'result'>;
+  readonly responseBytes: Counter<'route'>;
+  readonly cacheResults: Counter<'kind' | 'result'>;
+  readonly upstreamRequests: Counter<'upstream' | 'kind' | 'result'>;
+  readonly upstreamBytes: Counter<'upstream' | 'kind'>;
+  readonly upstreamSeconds: Histogram<'upstream' | 'kind'>;
+  readonly downloads: Counter<'result'>;
+  readonly downloadSeconds: Histogram;
+}
+
+export function createMetrics(options: MetricsOptions): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  for (const name of MISNAMED) registry.removeSingleMetric(name);
+  const registers = [registry];
+
+  const build = new Gauge({
+    name: 'imgapi_mirror_build_info',
+    help: 'Always 1; the labels say what runs',
+    labelNames: ['version', 'node'],
+    registers,
+  });
+  build.set({ version: options.version, node: options.nodeVersion }, 1);
+
+  const metrics: Metrics = {
+    registry,
+    requests: new Counter({
+      name: 'imgapi_mirror_http_requests_total',
+      help: 'Requests that are over, by route, method and status class; code none: the client left before a status',
+      labelNames: ['route', 'method', 'code'],
+      registers,
+    }),
+    aborted: new Counter({
+      name: 'imgapi_mirror_http_responses_aborted_total',
+      help: 'Responses that did not reach their end: the client left, or the mirror broke them off',
+      labelNames: ['route'],
+      registers,
+    }),
+    requestSeconds: new Histogram({
+      name: 'imgapi_mirror_http_request_duration_seconds',
+      help: 'From the request to the end of its response, by route; of files this is the transfer',
+      labelNames: ['route'],
+      buckets: [...SECONDS, 120, 600, 3600],
+      registers,
+    }),
+    firstByteSeconds: new Histogram({
+      name: 'imgapi_mirror_file_first_byte_seconds',
+      help: 'From a file request to the first byte of its body, by cache result',
+      labelNames: ['result'],
+      buckets: SECONDS,
+      registers,
+    }),
+    responseBytes: new Counter({
+      name: 'imgapi_mirror_http_response_bytes_total',
+      help: 'Body bytes sent to clients, by route',
+      labelNames: ['route'],
+      registers,
+    }),
+    cacheResults: new Counter({
+      name: 'imgapi_mirror_cache_results_total',
+      help: 'Answers by what was asked for and where it came from; negative: a remembered absence',
+      labelNames: ['kind', 'result'],
+      registers,
+    }),
+    upstreamRequests: new Counter({
+      name: 'imgapi_mirror_upstream_requests_total',
+      help: 'Requests to upstreams, by kind and result: a status class, or why there was no answer',
+      labelNames: ['upstream', 'kind', 'result'],
+      registers,
+    }),
+    upstreamBytes: new Counter({
+      name: 'imgapi_mirror_upstream_response_bytes_total',
+      help: 'Body bytes received from upstreams, as they came over the wire',
+      labelNames: ['upstream', 'kind'],
+      registers,
+    }),
+    upstreamSeconds: new Histogram({
+      name: 'imgapi_mirror_upstream_response_seconds',
+      help: 'From a request to an upstream to the headers of its answer',
+      labelNames: ['upstream', 'kind'],
+      buckets: SECONDS,
+      registers,
+    }),
+    downloads: new Counter({
+      name: 'imgapi_mirror_downloads_total',
+      help: 'Downloads that are over, by result; unstored: right but not kept, mismatch: wrong bytes',
+      labelNames: ['result'],
+      registers,
+    }),
+    downloadSeconds: new Histogram({
+      name: 'imgapi_mirror_download_duration_seconds',
+      help: 'From the start of a download to its end, whatever the result',
+      buckets: TRANSFER_SECONDS,
+      registers,
+    }),
+  };
+  prime(metrics, options.upstreams);
+  return metrics;
+}
+
+function prime(metrics: Metrics, upstreams: readonly string[]): void {
+  for (const route of ROUTES) {
+    for (const method of METHODS) for (const code of CODES) metrics.requests.inc({ route, method, code }, 0);
+    metrics.aborted.inc({ route }, 0);
+    metrics.responseBytes.inc({ route }, 0);
+    metrics.requestSeconds.zero({ route });
+  }
+  for (const kind of CACHE_KINDS) for (const result of CACHE_RESULTS) metrics.cacheResults.inc({ kind, result }, 0);
+  for (const result of ['hit', 'miss', 'join']) metrics.firstByteSeconds.zero({ result });
+  for (const upstream of upstreams) {
+    for (const kind of REQUEST_KINDS) {
+      for (const result of UPSTREAM_RESULTS) metrics.upstreamRequests.inc({ upstream, kind, result }, 0);
+      metrics.upstreamBytes.inc({ upstream, kind }, 0);
+      metrics.upstreamSeconds.zero({ upstream, kind });
+    }
+  }
+  for (const result of DOWNLOAD_RESULTS) metrics.downloads.inc({ result }, 0);
+}

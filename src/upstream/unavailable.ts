@@ -1,0 +1,52 @@
+/** The error of an upstream that could not be asked, and the words for why. */
+import { errors as undici } from 'undici';
+import { MirrorError } from '../imgapi/errors.ts';
+
+/** Why an upstream gave no answer: `body` is an answer that cannot be used. */
+export type UnavailableReason = 'connect' | 'timeout' | 'status' | 'body' | 'aborted';
+
+/** Every reason, for priming metrics. */
+export const UNAVAILABLE_REASONS: readonly UnavailableReason[] = ['connect', 'timeout', 'status', 'body', 'aborted'];
+
+/** Builds the error; `message` says what happened in one line. `status` is the HTTP status, where there was one. */
+export function unavailable(
+  upstream: string,
+  reason: UnavailableReason,
+  message: string,
+  evidence: { readonly cause?: unknown; readonly status?: number } = {},
+): MirrorError {
+  const details = { upstream, reason, ...(evidence.status === undefined ? {} : { status: evidence.status }) };
+  return new MirrorError('UpstreamUnavailable', `upstream ${upstream}: ${message}`, { cause: evidence.cause, details });
+}
+
+/** The reason an error of `unavailable` carries; `body` for any other error. */
+export function reasonOf(error: unknown): UnavailableReason {
+  const reason = error instanceof MirrorError ? error.details['reason'] : undefined;
+  return UNAVAILABLE_REASONS.find((known) => known === reason) ?? 'body';
+}
+
+/** Wraps what undici or the network threw. Already wrapped errors pass. */
+export function wrapTransportError(upstream: string, error: unknown): MirrorError {
+  if (error instanceof MirrorError) return error;
+  const code = codeOf(error);
+  if (error instanceof undici.HeadersTimeoutError || error instanceof undici.BodyTimeoutError) {
+    return unavailable(upstream, 'timeout', 'sent nothing for longer than its stallTimeout', { cause: error });
+  }
+  if (error instanceof undici.ConnectTimeoutError || code === 'ETIMEDOUT') {
+    return unavailable(upstream, 'timeout', 'did not accept a connection within its connectTimeout', { cause: error });
+  }
+  if (error instanceof Error && error.name === 'TimeoutError') {
+    return unavailable(upstream, 'timeout', 'did not answer in time', { cause: error });
+  }
+  if (error instanceof undici.RequestAbortedError || (error instanceof Error && error.name === 'AbortError')) {
+    return unavailable(upstream, 'aborted', 'the request was given up', { cause: error });
+  }
+  const text = error instanceof Error ? error.message : String(error);
+  return unavailable(upstream, 'connect', code === undefined ? text : `${text} (${code})`, { cause: error });
+}
+
+function codeOf(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !('code' in error)) return undefined;
+  // undici's own codes say nothing a message does not.
+  return typeof error.code === 'string' && !error.code.startsWith('UND_ERR') ? error.code : undefined;
+}

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { listKeys } from '../../../src/config/keys.ts';
+import { loadConfig } from '../../../src/config/load.ts';
+import { NOT_YET } from '../../../src/config/not-yet.ts';
+import { formatProblem } from '../../../src/config/problem.ts';
+
+function problems(text: string): string[] {
+  const result = loadConfig({ file: { path: 'c.yaml', text }, env: {}, flags: {} });
+  return result.ok ? [] : result.problems.map(formatProblem);
+}
+
+test('refuses a key whose feature is not built at any value but its default', () => {
+  assert.deepEqual(problems('cache:\n  scrubEvery: 1d\n'), [
+    'c.yaml:2: cache.scrubEvery: not available yet (leave it out, or at its default 30d)',
+  ]);
+  assert.deepEqual(problems('cache:\n  scrubEvery: 30d\n'), []);
+  assert.deepEqual(problems('cache:\n  scrubEvery: 720h\n'), []);
+});
+
+test('refuses kinds that are not built', () => {
+  const upstream = (kind: string): string => `upstreams: [{name: a, kind: ${kind}, url: "http://a"}]`;
+  assert.match(
+    problems(upstream('dsapi'))[0] ?? '',
+    /upstreams\[0\]\.kind: not available yet \(leave it out, or at its default imgapi\)/,
+  );
+  assert.match(problems(upstream('directory'))[0] ?? '', /not available yet/);
+  assert.deepEqual(problems(upstream('imgapi')), []);
+  assert.match(problems(upstream('nonsense'))[0] ?? '', /one of imgapi, dsapi, directory/);
+});
+
+test('does not look for a URL where a directory was named', () => {
+  assert.equal(problems('upstreams: [{name: a, kind: directory, url: ./images}]').length, 1);
+});
+
+test('finds them inside lists and sections, and takes a list without entries', () => {
+  assert.match(problems('prefetch: [{select: ["name=x"]}]')[0] ?? '', /prefetch\[0\]\.select: not available yet/);
+  assert.match(
+    problems('upstreams: [{url: "http://a", bandwidth: {limit: 5MiB}}]')[0] ?? '',
+    /bandwidth\.limit: not available yet/,
+  );
+  assert.match(
+    problems('store: {blobs: {s3: {endpoint: "http://s3", bucket: b}}}')[0] ?? '',
+    /store\.blobs: not available yet/,
+  );
+  assert.deepEqual(problems('prefetch: []'), []);
+});
+
+test('never shows the value it refuses', () => {
+  assert.doesNotMatch(problems('admin: {token: hunter2}').join('\n'), /hunter2/);
+});
+
+test('names only keys there are', () => {
+  const known = new Set(listKeys().map(({ name }) => name));
+  assert.deepEqual(
+    NOT_YET.filter(({ key }) => !known.has(key)),
+    [],
+  );
+});

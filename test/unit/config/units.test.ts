@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import { formatRate, formatSize, formatTime, parseRate, parseSize, parseTime } from '../../../src/config/units.ts';
+
+test('reads sizes with every unit as powers of 1024', () => {
+  assert.deepEqual(['1B', '1KiB', '1MiB', '1GiB', '1TiB'].map(parseSize), [1, 2 ** 10, 2 ** 20, 2 ** 30, 2 ** 40]);
+});
+
+test('reads times with every unit', () => {
+  assert.deepEqual(['1ms', '1s', '1m', '1h', '1d'].map(parseTime), [1, 1000, 60_000, 3_600_000, 86_400_000]);
+});
+
+test('reads fractions and a space before the unit', () => {
+  assert.equal(parseSize('1.5 GiB'), 1.5 * 2 ** 30);
+  assert.equal(parseTime('0.5s'), 500);
+});
+
+test('needs no unit for zero alone', () => {
+  assert.equal(parseSize('0'), 0);
+  assert.equal(parseTime('0'), 0);
+  assert.equal(parseSize('00'), undefined);
+});
+
+test('refuses bare numbers, other units, signs and what a number cannot hold', () => {
+  for (const text of [
+    '200',
+    '',
+    'GiB',
+    '200GB',
+    '200G',
+    '200gib',
+    '-1GiB',
+    '+1GiB',
+    '1e3B',
+    '1GiB ',
+    ' 1GiB',
+    '1 2GiB',
+    '9999TiB1',
+  ]) {
+    assert.equal(parseSize(text), undefined, text);
+  }
+  assert.equal(parseSize('999999999999999TiB'), undefined);
+  for (const text of ['30', '30sec', '30S', '1h30m', '-5s', 'Infinityms'])
+    assert.equal(parseTime(text), undefined, text);
+});
+
+test('reads rates as sizes, with or without "/s"', () => {
+  assert.equal(parseRate('5MiB'), 5 * 2 ** 20);
+  assert.equal(parseRate('5MiB/s'), 5 * 2 ** 20);
+  assert.equal(parseRate('5MiB/m'), undefined);
+});
+
+test('writes the largest unit that divides the number', () => {
+  assert.deepEqual([0, 1, 1024, 1536, 5 * 2 ** 30].map(formatSize), ['0', '1B', '1KiB', '1536B', '5GiB']);
+  assert.deepEqual([0, 999, 1000, 90_000, 3_600_000].map(formatTime), ['0', '999ms', '1s', '90s', '1h']);
+  assert.equal(formatRate(2 ** 20), '1MiB/s');
+});
+
+test('what is written reads back as the same number', () => {
+  fc.assert(
+    fc.property(fc.nat({ max: 2 ** 48 }), (value) => {
+      assert.equal(parseSize(formatSize(value)), value);
+      assert.equal(parseTime(formatTime(value)), value);
+      assert.equal(parseRate(formatRate(value)), value);
+    }),
+  );
+});
