@@ -127,24 +127,17 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     request: ResolveRequest,
   ): Promise<{ entry: CatalogEntry; fetchedAtMs: number } | undefined> {
     const saved = await deps.records.lookups.get(request.uuid, request.channel);
-    const entry = saved === undefined ? undefined : entryOf(saved.manifest, saved.upstream, request);
+    const entry = saved === undefined ? undefined : entryOf(saved.manifest, saved.upstream, request.uuid);
     return saved === undefined || entry === undefined ? undefined : { entry, fetchedAtMs: Date.parse(saved.fetchedAt) };
   }
 
   async function keptImage(request: ResolveRequest): Promise<FoundImage | undefined> {
     const kept = await deps.kept.get(request.uuid);
     if (kept === undefined) return undefined;
-    const entry = entryOf(kept.manifest, kept.upstream, request);
+    const entry = entryOf(kept.manifest, kept.upstream, request.uuid);
     if (entry === undefined) return undefined;
     if (request.channel !== undefined && !isInChannel(entry.manifest, request.channel)) return undefined;
     return { kind: 'found', entry, cache: 'STALE', fetchedAtMs: Date.parse(kept.fetchedAt) };
-  }
-
-  /** An entry for saved JSON; undefined where it is unsound or its upstream is no longer configured. */
-  function entryOf(json: unknown, upstream: string, request: ResolveRequest): CatalogEntry | undefined {
-    const parsed = parseManifest(json, { requirePublished: false });
-    if (!parsed.ok || parsed.manifest.uuid !== request.uuid) return undefined;
-    return createEntry(parsed.manifest, upstream);
   }
 
   /**
@@ -155,11 +148,15 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const asked = new AbortController();
     const signal = AbortSignal.any([abort.signal, asked.signal]);
     const answers: (Answer | undefined)[] = [];
+    const anyFound = Promise.withResolvers<void>();
     const decided = Promise.withResolvers<void>();
     const questions = deps.catalog.feeds().map(async (_feed, at) => {
       answers[at] = undefined;
-      answers[at] = await askOne(request, at, signal);
-      const first = answers.find((answer) => answer?.kind !== 'absent' && answer?.kind !== 'unknown');
+      const answer = await askOne(request, at, signal);
+      answers[at] = answer;
+      if (answer.kind === 'found') anyFound.resolve();
+      // Decided once nobody who is still to answer comes before a found one.
+      const first = answers.find((other) => other?.kind !== 'absent' && other?.kind !== 'unknown');
       if (first?.kind === 'found') decided.resolve();
     });
     const all = Promise.all(questions);
@@ -171,7 +168,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
         sleep(precedenceWaitMs, undefined, { signal: asked.signal, ref: false }),
       ]);
       // Nothing found in time: then the first that finds it wins, and only all of them can say that it is absent.
-      if (best() === undefined) await Promise.race([all, firstFound(questions, best)]);
+      if (best() === undefined) await Promise.race([all, anyFound.promise]);
     } finally {
       asked.abort();
     }
@@ -203,15 +200,10 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
   return { resolve, close: () => abort.abort() };
 }
 
-/** Resolves when `best` has something, looked at as each question ends. */
-async function firstFound(questions: readonly Promise<void>[], best: () => unknown): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  for (const question of questions) {
-    void question.then(() => {
-      if (best() !== undefined) resolve();
-    });
-  }
-  await promise;
+/** An entry for saved JSON; undefined where it is unsound. */
+function entryOf(json: unknown, upstream: string, uuid: ImageUuid): CatalogEntry | undefined {
+  const parsed = parseManifest(json, { requirePublished: false });
+  return parsed.ok && parsed.manifest.uuid === uuid ? createEntry(parsed.manifest, upstream) : undefined;
 }
 
 function unknown(uuid: ImageUuid, why: string): MirrorError {

@@ -18,6 +18,8 @@ export interface CommandIo {
   readonly stdout: Output;
   readonly stderr: Output;
   readonly pid: number;
+  /** Node's own version, such as `24.21.0`. */
+  readonly nodeVersion: string;
   /** Takes the signals over from their default, which ends the process; the function it returns gives them back. */
   onSignal(handler: (signal: Signal) => void): () => void;
   /** Ends the process now, whatever is still open. Only for an operator who asked twice. */

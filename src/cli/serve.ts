@@ -1,7 +1,6 @@
 /** `serve`: runs the mirror until it is told to stop. */
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
-import { versions } from 'node:process';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
@@ -45,7 +44,7 @@ export async function serve(config: Config, io: CommandIo): Promise<number> {
         recordsStore,
         caOf: (name) => ca.texts.get(name),
         hostname: hostname(),
-        nodeVersion: versions.node,
+        nodeVersion: io.nodeVersion,
         now: Date.now,
         monotonicNow: () => performance.now(),
         random: Math.random,

@@ -4,6 +4,11 @@ export interface ByteSource {
   /** The whole file, in bytes. */
   readonly size: number;
   /**
+   * Says that the reader stops at `end` (exclusive; the whole file by default), before it reads. What is withheld of a
+   * growing file is then withheld before `end`: a part, too, must not end cleanly on bytes nobody has checked.
+   */
+  endAt(end: number): void;
+  /**
    * Reads up to `length` bytes at `position` into `buffer`, and waits until there is at least one.
    * Rejects when the bytes will never come (the download failed) or `signal` aborts. Never resolves with 0.
    */

@@ -38,7 +38,7 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
   const { size } = options;
   let handle: FileHandle | undefined;
   let written = 0;
-  let readable = 0;
+  let isComplete = false;
   let followers = 0;
   let failure: Error | undefined;
   const waiting = new Set<() => void>();
@@ -52,11 +52,12 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
   /** Resolves when something has changed, or `signal` aborts. */
   async function change(signal: AbortSignal): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
-    waiting.add(resolve);
-    signal.addEventListener('abort', resolve as () => void, { once: true });
+    const resume = (): void => resolve();
+    waiting.add(resume);
+    signal.addEventListener('abort', resume, { once: true });
     await promise;
-    signal.removeEventListener('abort', resolve as () => void);
-    waiting.delete(resolve);
+    signal.removeEventListener('abort', resume);
+    waiting.delete(resume);
   }
 
   return {
@@ -72,11 +73,10 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
     },
     grow(to) {
       written = to;
-      readable = Math.max(readable, Math.min(written, size - WITHHELD_BYTES));
       wake();
     },
     complete() {
-      readable = size;
+      isComplete = true;
       wake();
     },
     fail(error) {
@@ -85,19 +85,25 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
     },
     follow(): ByteSource {
       let isOpen = true;
+      let end = size;
       followers += 1;
       return {
         size,
+        endAt(position) {
+          end = position;
+        },
         async read(buffer, position, length, signal) {
-          while (position >= readable) {
+          let readable = 0;
+          for (;;) {
+            // Also what was readable before a failure is not served after it: the response cannot end well any more.
             if (failure !== undefined) throw failure;
             signal.throwIfAborted();
+            readable = isComplete ? end : Math.min(written, end - WITHHELD_BYTES);
+            if (position < readable) break;
             // A read past the end would wait for bytes that cannot come.
-            if (position >= size) throw new MirrorError('InternalError', `read at ${position} of ${size} bytes`);
+            if (position >= end) throw new MirrorError('InternalError', `read at ${position} of ${end} bytes`);
             await change(signal);
           }
-          // What was readable before a failure still is not served after it: the end is what counts.
-          if (failure !== undefined) throw failure;
           if (handle === undefined) throw new MirrorError('InternalError', 'the file grew before it was attached');
           const { bytesRead } = await handle.read(buffer, 0, Math.min(length, readable - position), position);
           if (bytesRead === 0) throw new MirrorError('InternalError', `the partial ended at byte ${position}`);

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
-import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
+import { sha1Of, type ImageUuid, type Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Upstream } from '../upstream/upstream.ts';
@@ -74,7 +74,7 @@ export function createIcons(deps: IconsDeps): Icons {
     const answer = await upstream.icon({ uuid, channel, requestId: request.requestId, signal: abort.signal });
     if (answer.kind === 'absent') return undefined;
     const { bytes, contentType } = answer;
-    const sha1 = createHash('sha1').update(bytes).digest('hex') as Sha1Hex;
+    const sha1 = sha1Of(bytes);
     const icon: Icon = {
       bytes,
       contentType,

@@ -100,12 +100,6 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     return download;
   }
 
-  function followed(download: Download, cache: 'MISS' | 'JOIN'): ObtainedBlob {
-    const available = download.written;
-    const stored = download.ended.then(({ result }) => result === 'stored');
-    return { cache, available, stored, ...download.follow() };
-  }
-
   return {
     async obtain(wanted) {
       for (;;) {
@@ -136,4 +130,10 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       await Promise.all(all.map((download) => download.ended));
     },
   };
+}
+
+function followed(download: Download, cache: 'MISS' | 'JOIN'): ObtainedBlob {
+  const available = download.written;
+  const stored = download.ended.then(({ result }) => result === 'stored');
+  return { cache, available, stored, ...download.follow() };
 }

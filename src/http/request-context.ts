@@ -1,6 +1,5 @@
 /** What the mirror knows of one request beside what fastify does; on `request.mirror`. */
-import type { ImageUuid } from '../imgapi/ids.ts';
-import { isImageUuid } from '../imgapi/ids.ts';
+import { isImageUuid, type ImageUuid } from '../imgapi/ids.ts';
 
 /** `X-Cache` of an answer; undefined where it says nothing (errors, ping). */
 export type CacheResult = 'HIT' | 'MISS' | 'JOIN' | 'STALE';
@@ -28,11 +27,11 @@ declare module 'fastify' {
  */
 export function requestIdOf(
   headers: Readonly<Record<string, string | string[] | undefined>>,
-  fresh: () => string,
+  fresh: () => ImageUuid,
 ): ImageUuid {
   for (const name of ['request-id', 'x-request-id']) {
     const value = headers[name];
     if (isImageUuid(value)) return value;
   }
-  return fresh() as ImageUuid;
+  return fresh();
 }

@@ -25,6 +25,7 @@ const BUFFER_BYTES = 128 * 1024;
 /** Resolves when every byte has been taken; rejects when they cannot come or be taken. The caller ends or destroys. */
 export async function sendBytes(res: ServerResponse, source: ByteSource, options: SendBytesOptions): Promise<void> {
   const { start, end, signal } = options;
+  source.endAt(end);
   const bufferBytes = Math.max(1, Math.min(BUFFER_BYTES, end - start));
   const buffers = [Buffer.allocUnsafeSlow(bufferBytes)];
   let writing: Promise<void> = Promise.resolve();
@@ -45,7 +46,7 @@ async function write(res: ServerResponse, piece: Buffer, options: SendBytesOptio
   const { signal, stallTimeoutMs, onSent } = options;
   signal.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = (): void => reject(signal.reason as Error);
+  const onAbort = (): void => reject(signal.reason);
   const timer = setTimeout(
     () => reject(new MirrorError('DownloadFailed', `the client took no byte for ${stallTimeoutMs / 1000} s`)),
     stallTimeoutMs,

@@ -2,12 +2,12 @@
  * The HTTP server: what is true of every request. Routes are registered one by one below; it is built here and listens
  * where its caller says.
  */
-import { randomUUID } from 'node:crypto';
 import { finished } from 'node:stream';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { unsupportedVersion } from '../imgapi/answers.ts';
+import { freshImageUuid } from '../imgapi/ids.ts';
 import { negotiateVersion, type ApiVersion } from '../imgapi/versions.ts';
 import { jsonBody } from './json-reply.ts';
 import { refusalFor } from './refusals.ts';
@@ -88,7 +88,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
 
   function begin(request: FastifyRequest, reply: FastifyReply): void {
     const context: RequestContext = {
-      requestId: requestIdOf(request.headers, randomUUID),
+      requestId: requestIdOf(request.headers, freshImageUuid),
       startedAtMs: deps.monotonicNow(),
       cache: undefined,
       bodyBytes: 0,

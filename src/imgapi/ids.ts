@@ -3,6 +3,8 @@
  * Branded, so that a string becomes one only by being looked at.
  */
 
+import { createHash, randomUUID } from 'node:crypto';
+
 declare const brand: unique symbol;
 
 /** A lower-case uuid. Its version digit is not checked: real catalogs hold uuids without a valid one. */
@@ -22,4 +24,18 @@ export function isImageUuid(value: unknown): value is ImageUuid {
 /** True for 40 lower-case hex digits. */
 export function isSha1Hex(value: unknown): value is Sha1Hex {
   return typeof value === 'string' && SHA1.test(value);
+}
+
+/** A new random uuid. */
+export function freshImageUuid(): ImageUuid {
+  const uuid: string = randomUUID();
+  if (!isImageUuid(uuid)) throw new TypeError(`randomUUID gave ${uuid}`);
+  return uuid;
+}
+
+/** The SHA-1 of bytes that are in memory. */
+export function sha1Of(bytes: Uint8Array): Sha1Hex {
+  const hex = createHash('sha1').update(bytes).digest('hex');
+  if (!isSha1Hex(hex)) throw new TypeError(`sha1 gave ${hex}`);
+  return hex;
 }

@@ -284,3 +284,18 @@ test('the request id of the client goes upstream with the download it starts', a
   assert.equal(sent?.headers['cookie'], undefined);
   assert.equal(sent?.url, filePath(image.uuid));
 });
+
+test('a part of a file that is still on its way does not end before the whole is known to be right', async (t) => {
+  const image = makeImage({ size: 2_000_000 });
+  await using upstream = await startImageServer({
+    images: [image],
+    behaviour: { rateBytesPerSecond: 2_000_000, corruptAtByte: 10 },
+  });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const whole = rawRequest({ port: mirror.port, path: filePath(image.uuid) });
+  await until(() => (mirror.app.downloads.progressOf(image.files[0]!.sha1) ?? 0) > 300_000, { deadlineMs: 5_000 });
+  const part = await rawRequest({ port: mirror.port, path: filePath(image.uuid), headers: { range: 'bytes=0-99999' } });
+  assert.equal(part.status, 206);
+  assert.equal(part.endedCleanly, false);
+  assert.equal((await whole).endedCleanly, false);
+});

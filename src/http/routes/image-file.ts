@@ -174,7 +174,7 @@ function rangeOf(
 async function untilGone<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   signal.throwIfAborted();
   const left = Promise.withResolvers<never>();
-  const onAbort = (): void => left.reject(signal.reason as Error);
+  const onAbort = (): void => left.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
     return await Promise.race([promise, left.promise]);

@@ -8,6 +8,12 @@ function names(...upstreams: string[]): string[] {
   return result.ok ? result.config.upstreams.map(({ name }) => name) : result.problems.map(formatProblem);
 }
 
+/** True if that many upstreams are accepted. */
+function loads(count: number): boolean {
+  const upstreams = Array.from({ length: count }, (_, index) => ({ url: `http://h${index}` }));
+  return loadConfig({ file: { path: 'c', text: JSON.stringify({ upstreams }) }, env: {}, flags: {} }).ok;
+}
+
 test('names an upstream after its host', () => {
   assert.deepEqual(names('https://Images.Example.com:8443/base'), ['images.example.com']);
   assert.deepEqual(names('http://10.0.0.1', 'http://[fd00::1]', 'http://[::1]:8080'), ['10.0.0.1', 'fd00::1', '0::1']);
@@ -32,11 +38,7 @@ test('refuses a host that is too long for a name, until it is given one', () => 
 });
 
 test('refuses no upstream at all, and more than fifty', () => {
-  const load = (count: number): boolean => {
-    const upstreams = Array.from({ length: count }, (_, index) => ({ url: `http://h${index}` }));
-    return loadConfig({ file: { path: 'c', text: JSON.stringify({ upstreams }) }, env: {}, flags: {} }).ok;
-  };
-  assert.deepEqual([0, 1, 50, 51].map(load), [false, true, true, false]);
+  assert.deepEqual([0, 1, 50, 51].map(loads), [false, true, true, false]);
 });
 
 test('says that the URL is missing, once', () => {

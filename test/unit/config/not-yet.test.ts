@@ -10,6 +10,10 @@ function problems(text: string): string[] {
   return result.ok ? [] : result.problems.map(formatProblem);
 }
 
+function upstream(kind: string): string {
+  return `upstreams: [{name: a, kind: ${kind}, url: "http://a"}]`;
+}
+
 test('refuses a key whose feature is not built at any value but its default', () => {
   assert.deepEqual(problems('cache:\n  scrubEvery: 1d\n'), [
     'c.yaml:2: cache.scrubEvery: not available yet (leave it out, or at its default 30d)',
@@ -19,7 +23,6 @@ test('refuses a key whose feature is not built at any value but its default', ()
 });
 
 test('refuses kinds that are not built', () => {
-  const upstream = (kind: string): string => `upstreams: [{name: a, kind: ${kind}, url: "http://a"}]`;
   assert.match(
     problems(upstream('dsapi'))[0] ?? '',
     /upstreams\[0\]\.kind: not available yet \(leave it out, or at its default imgapi\)/,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import Value from 'typebox/value';
+import { Check, Errors } from 'typebox/value';
 import { parse } from 'yaml';
 import { configurationDocument } from '../../../docs/generate.ts';
 import { listKeys } from '../../../src/config/keys.ts';
@@ -34,8 +34,8 @@ test('every key has a description', () => {
 
 test('the schema is JSON Schema that other tools can use: it takes the defaults as written, and refuses unknown keys', () => {
   const written: unknown = toFileForm(defaultConfig());
-  assert.deepEqual(Value.Errors(JSON.parse(JSON.stringify(ConfigSchema)), written), []);
-  assert.equal(Value.Check(JSON.parse(JSON.stringify(ConfigSchema)), { ...Object(written), nonsense: 1 }), false);
+  assert.deepEqual(Errors(JSON.parse(JSON.stringify(ConfigSchema)), written), []);
+  assert.equal(Check(JSON.parse(JSON.stringify(ConfigSchema)), { ...Object(written), nonsense: 1 }), false);
 });
 
 test('docs/configuration.md is what the schema says (npm run docs)', () => {
