@@ -109,6 +109,7 @@ export function createApp(config: Config, deps: AppDeps): App {
         metrics.downloads.inc({ result });
         metrics.downloadSeconds.observe(seconds);
       },
+      onPassed: (isRight) => metrics.passed.inc({ result: isRight ? 'right' : 'failed' }),
     },
     { upstreams, finishAbandoned },
   );

@@ -26,7 +26,7 @@ function commandIo(): CommandIo {
     stdout: output(process.stdout),
     stderr: output(process.stderr),
     pid: process.pid,
-  nodeVersion: process.versions.node,
+    nodeVersion: process.versions.node,
     onSignal(handler) {
       const signals: readonly Signal[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
       for (const signal of signals) process.on(signal, handler);

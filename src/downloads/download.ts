@@ -4,7 +4,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import type { Digester } from '../blobs/digester.ts';
-import type { Reservation, SpaceKeeper } from '../blobs/reservation.ts';
+import type { Reservation } from '../blobs/reservation.ts';
 import type { BlobStore, PartialFile } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
@@ -27,7 +27,6 @@ export interface DownloadEnd {
 
 export interface DownloadDeps extends TransferDeps {
   readonly blobs: BlobStore;
-  readonly space: SpaceKeeper;
   readonly digester: Digester;
   readonly log: Log;
   readonly now: () => number;
@@ -69,7 +68,13 @@ export interface DownloadOptions {
 
 const MD5_BASE64 = /^[A-Za-z0-9+/]{22}==$/;
 
-export function startDownload(deps: DownloadDeps, options: DownloadOptions, wanted: WantedBlob): Download {
+/** Takes over the reservation and releases it at the end. */
+export function startDownload(
+  deps: DownloadDeps,
+  options: DownloadOptions,
+  wanted: WantedBlob,
+  reservation: Reservation,
+): Download {
   const abort = new AbortController();
   const headers = Promise.withResolvers<DownloadHeaders>();
   // Nobody may be waiting for them any more when they fail.
@@ -125,14 +130,12 @@ export function startDownload(deps: DownloadDeps, options: DownloadOptions, want
   }
 
   async function run(): Promise<DownloadResult> {
-    const reservation = await deps.space.reserve(wanted.size);
-    if (reservation === undefined) throw noRoom(wanted.size);
     try {
       const partial = await deps.blobs.createPartial(wanted.sha1);
       handle = partial.handle;
       file.attach(handle);
       try {
-        return await fill(partial, reservation);
+        return await fill(partial);
       } catch (error) {
         await discard(partial);
         throw error;
@@ -142,7 +145,7 @@ export function startDownload(deps: DownloadDeps, options: DownloadOptions, want
     }
   }
 
-  async function fill(partial: PartialFile, reservation: Reservation): Promise<DownloadResult> {
+  async function fill(partial: PartialFile): Promise<DownloadResult> {
     const job = deps.digester.start(partial.path);
     try {
       const writer = createFileWriter({
@@ -224,11 +227,6 @@ export function startDownload(deps: DownloadDeps, options: DownloadOptions, want
     follow: () => ({ headers: headers.promise, source: file.follow() }),
     abort: (reason) => abort.abort(reason),
   };
-}
-
-function noRoom(size: number): MirrorError {
-  const text = `no room for ${size} bytes within cache.maxBytes and cache.minFreeBytes`;
-  return new MirrorError('InsufficientStorage', text, { details: { size } });
 }
 
 /** What a client is told: a MirrorError as it is, anything else without the inside of this machine. */

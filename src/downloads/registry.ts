@@ -2,17 +2,20 @@
  * All running downloads, at most one per blob. `obtain` is the one way to a blob's bytes: stored, running, or begun now.
  */
 import { LRUCache } from 'lru-cache';
+import type { Reservation, SpaceKeeper } from '../blobs/reservation.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { startDownload, type Download, type DownloadDeps, type DownloadEnd } from './download.ts';
+import { startPassThrough } from './pass-through.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { createStoredSource } from './stored-source.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
 
 /** Bytes to be had, and what to say about them. Close `source` in every case. */
 export interface ObtainedBlob {
-  readonly cache: 'HIT' | 'MISS' | 'JOIN';
+  /** PASS: there was no room for it on disk. */
+  readonly cache: 'HIT' | 'MISS' | 'JOIN' | 'PASS';
   readonly source: ByteSource;
   /** Bytes that can be read without waiting for an upstream, from the start. */
   readonly available: number;
@@ -32,7 +35,10 @@ export interface Downloads {
 }
 
 export interface DownloadsDeps extends Omit<DownloadDeps, 'slotsOf' | 'onWrongBytes' | 'onEnd'> {
+  readonly space: SpaceKeeper;
   readonly onEnd: (end: DownloadEnd) => void;
+  /** A transfer without room on disk has ended; `isRight`: all its bytes were. */
+  readonly onPassed: (isRight: boolean) => void;
 }
 
 export interface DownloadsOptions {
@@ -52,6 +58,7 @@ const MAX_COOLING = 10_000;
 export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions): Downloads {
   const maxRunning = options.maxRunning ?? 1000;
   const running = new Map<Sha1Hex, Download>();
+  const starting = new Map<Sha1Hex, Promise<Download | undefined>>();
   const cooling = new LRUCache<string, true>({ max: MAX_COOLING, ttl: WRONG_BYTES_COOL_DOWN_MS });
   const slots = new Map<string, Slots>(
     options.upstreams.map(({ name, maxDownloads }) => [
@@ -75,7 +82,11 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     return { ...wanted, sources };
   }
 
-  function begin(wanted: WantedBlob): Download {
+  /**
+   * Starts the one download of a blob, or undefined if there is no room for it. Who comes while room is asked for shares
+   * the answer: a herd must not reserve its blob many times over.
+   */
+  async function start(wanted: WantedBlob): Promise<Download | undefined> {
     if (isClosed) throw new MirrorError('ShuttingDown', 'the mirror is shutting down');
     if (running.size >= maxRunning) {
       throw new MirrorError('DownloadQueueFull', `${running.size} downloads are running or waiting already`);
@@ -83,6 +94,17 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     if (wanted.sources.length === 0) {
       throw new MirrorError('ServiceUnavailableError', `no configured upstream can be asked for file ${wanted.sha1}`);
     }
+    const reservation = await deps.space.reserve(wanted.size);
+    if (reservation === undefined) return undefined;
+    try {
+      return begin(wanted, reservation);
+    } catch (error) {
+      reservation.release();
+      throw error;
+    }
+  }
+
+  function begin(wanted: WantedBlob, reservation: Reservation): Download {
     const onWrongBytes = (upstreams: readonly string[]): void => {
       for (const name of upstreams) cooling.set(`${name} ${wanted.sha1}`, true);
     };
@@ -95,9 +117,16 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       { ...deps, slotsOf, onWrongBytes, onEnd },
       { finishAbandoned: options.finishAbandoned },
       inOrder(wanted),
+      reservation,
     );
     running.set(wanted.sha1, download);
     return download;
+  }
+
+  function pass(wanted: WantedBlob): ObtainedBlob {
+    deps.log.warn({ sha1: wanted.sha1, size: wanted.size, reqId: wanted.requestId }, 'no room on disk: passed through');
+    const passing = startPassThrough({ ...deps, slotsOf, onEnd: deps.onPassed }, inOrder(wanted));
+    return { cache: 'PASS', available: 0, stored: Promise.resolve(false), ...passing };
   }
 
   return {
@@ -113,7 +142,14 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
           return { cache: 'HIT', source, available: wanted.size, headers, stored: Promise.resolve(true) };
         }
         // A download that ended while the store was asked may have stored just this blob: look again.
-        if (endedCount === before && !running.has(wanted.sha1)) return followed(begin(wanted), 'MISS');
+        if (endedCount !== before || running.has(wanted.sha1)) continue;
+        const others = starting.get(wanted.sha1);
+        const mine = others ?? start(wanted).finally(() => starting.delete(wanted.sha1));
+        starting.set(wanted.sha1, mine);
+        const download = await mine;
+        if (download === undefined) return pass(wanted);
+        // It may have ended already: only who started it may follow without looking again.
+        if (others === undefined) return followed(download, 'MISS');
       }
     },
 

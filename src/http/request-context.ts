@@ -2,7 +2,7 @@
 import { isImageUuid, type ImageUuid } from '../imgapi/ids.ts';
 
 /** `X-Cache` of an answer; undefined where it says nothing (errors, ping). */
-export type CacheResult = 'HIT' | 'MISS' | 'JOIN' | 'STALE';
+export type CacheResult = 'HIT' | 'MISS' | 'JOIN' | 'STALE' | 'PASS';
 
 export interface RequestContext {
   /** The client's request id if it is a plain uuid, else ours. It goes upstream too. */

@@ -21,7 +21,6 @@ export const ERROR_STATUS = {
   UpstreamUnavailable: 503,
   DownloadFailed: 503,
   DownloadQueueFull: 503,
-  InsufficientStorage: 503,
   ShuttingDown: 503,
 } as const satisfies Record<string, number>;
 

@@ -12,7 +12,7 @@ export const METHODS = ['GET', 'HEAD', 'other'] as const;
 export const CODES = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
 /** What a request was about, for cache results. */
 export const CACHE_KINDS = ['list', 'manifest', 'file', 'icon'] as const;
-export const CACHE_RESULTS = ['hit', 'miss', 'join', 'stale', 'negative'] as const;
+export const CACHE_RESULTS = ['hit', 'miss', 'join', 'stale', 'negative', 'pass'] as const;
 /** How a request to an upstream ended: a status class, or why there was none. */
 export const UPSTREAM_RESULTS = ['2xx', '3xx', '4xx', '5xx', 'connect', 'timeout', 'body', 'aborted'] as const;
 export const REFRESH_RESULTS = ['ok', 'failed', 'held'] as const;
@@ -70,6 +70,7 @@ export interface Metrics {
   readonly upstreamSeconds: Histogram<'upstream' | 'kind'>;
   readonly downloads: Counter<'result'>;
   readonly downloadSeconds: Histogram;
+  readonly passed: Counter<'result'>;
 }
 
 export function createMetrics(options: MetricsOptions): Metrics {
@@ -151,6 +152,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
       labelNames: ['result'],
       registers,
     }),
+    passed: new Counter({
+      name: 'imgapi_mirror_pass_throughs_total',
+      help: 'Transfers without room on disk that are over, by result; each had its own upstream stream',
+      labelNames: ['result'],
+      registers,
+    }),
     downloadSeconds: new Histogram({
       name: 'imgapi_mirror_download_duration_seconds',
       help: 'From the start of a download to its end, whatever the result',
@@ -170,7 +177,7 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
     metrics.requestSeconds.zero({ route });
   }
   for (const kind of CACHE_KINDS) for (const result of CACHE_RESULTS) metrics.cacheResults.inc({ kind, result }, 0);
-  for (const result of ['hit', 'miss', 'join']) metrics.firstByteSeconds.zero({ result });
+  for (const result of ['hit', 'miss', 'join', 'pass']) metrics.firstByteSeconds.zero({ result });
   for (const upstream of upstreams) {
     for (const kind of REQUEST_KINDS) {
       for (const result of UPSTREAM_RESULTS) metrics.upstreamRequests.inc({ upstream, kind, result }, 0);
@@ -178,5 +185,6 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
       metrics.upstreamSeconds.zero({ upstream, kind });
     }
   }
+  for (const result of ['right', 'failed']) metrics.passed.inc({ result }, 0);
   for (const result of DOWNLOAD_RESULTS) metrics.downloads.inc({ result }, 0);
 }

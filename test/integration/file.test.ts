@@ -245,14 +245,35 @@ test('a wrong Content-MD5 breaks off the response that carried it; the blob is k
   assert.ok(hit.endedCleanly);
 });
 
-test('without room nothing is fetched and the client is told why', async (t) => {
+test('without room a file is passed through: verified, not kept, each client with a stream of its own', async (t) => {
   const image = makeImage({ size: 2_000_000 });
   await using upstream = await startImageServer({ images: [image] });
   const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { maxBytes: 1024 * 1024 } });
-  const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
-  assert.equal(answer.status, 503);
-  assert.equal((JSON.parse(answer.body.toString()) as { code: string }).code, 'InsufficientStorage');
-  assert.equal(upstream.countOf('file'), 0);
+  for (let turn = 1; turn <= 2; turn++) {
+    const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+    assert.equal(answer.status, 200);
+    assert.equal(answer.headers['x-cache'], 'PASS');
+    assert.equal(answer.headers['content-md5'], image.files[0]?.md5);
+    assert.equal(answer.sha1, image.files[0]?.sha1);
+    assert.equal(upstream.countOf('file'), turn);
+  }
+  assert.equal(await mirror.metric('imgapi_mirror_pass_throughs_total{result="right"}'), 2);
+  assert.equal(await mirror.metric('imgapi_mirror_blobs'), 0);
+});
+
+test('a pass-through of wrong bytes does not end cleanly, and one that is cut goes on', async (t) => {
+  const image = makeImage({ size: 2_000_000 });
+  await using upstream = await startImageServer({ images: [image], behaviour: { corruptAtByte: 5 } });
+  const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { maxBytes: 1024 * 1024 } });
+  const wrong = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
+  assert.equal(wrong.endedCleanly, false);
+  assert.ok(wrong.bytes <= 2_000_000 - 65_536);
+  upstream.forget();
+  upstream.behaviour = {};
+  upstream.behave = ({ route, attempt }) =>
+    route === 'file' && attempt === 1 ? { cutAfterBytes: 700_000 } : undefined;
+  const cut = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.equal(cut.sha1, image.files[0]?.sha1);
 });
 
 test('a file of an image with several is named by its index, and a missing one is 404', async (t) => {
