@@ -7,7 +7,7 @@ export interface BenchContext {
   /** Aborts when the bench is interrupted or the part has taken too long: every wait ends then. */
   readonly signal: AbortSignal;
   /** One line for whoever waits. */
-  progress(text: string): void;
+  readonly progress: (text: string) => void;
 }
 
 /** Measures one thing. Rejects if it could not be measured or if bytes were wrong; a slow mirror is a figure, not an error. */

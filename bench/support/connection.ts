@@ -40,7 +40,9 @@ interface Running {
   readonly onBody: OnBody;
   readonly settle: PromiseWithResolvers<Answer>;
   head: string;
-  parsed: { readonly status: number; readonly headers: ReadonlyMap<string, string>; readonly length: number } | undefined;
+  parsed:
+    | { readonly status: number; readonly headers: ReadonlyMap<string, string>; readonly length: number }
+    | undefined;
   bodyBytes: number;
   firstByteAtMs: number;
 }

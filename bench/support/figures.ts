@@ -40,7 +40,9 @@ export function percentile(values: readonly number[], share: number): number {
 export function formatTable(parts: ReadonlyMap<string, readonly Figure[]>): string {
   const rows = [...parts].flatMap(([part, figures]) => figures.map((figure) => rowOf(part, figure)));
   const header = ['part', 'figure', 'measured', 'bound', ''];
-  const widths = header.map((title, column) => Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0), title.length));
+  const widths = header.map((title, column) =>
+    Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0), title.length),
+  );
   const isNumber = (column: number): boolean => column === 2 || column === 3;
   const line = (row: readonly string[]): string =>
     row

@@ -103,12 +103,17 @@ export async function untilListed(port: number, count: number, signal: AbortSign
       const pieces: Buffer[] = [];
       const { status } = await connection.get('/images', (piece) => void pieces.push(Buffer.from(piece)));
       const body = Buffer.concat(pieces);
-      if (status === 200 && (JSON.parse(body.toString()) as unknown[]).length === count) return body;
+      if (status === 200 && listLength(body) === count) return body;
       await sleep(50, undefined, { signal: deadline });
     }
   } finally {
     connection.close();
   }
+}
+
+function listLength(body: Buffer): number | undefined {
+  const list: unknown = JSON.parse(body.toString());
+  return Array.isArray(list) ? list.length : undefined;
 }
 
 function cacheDir(dir: string): string {
