@@ -14,13 +14,12 @@ const WARM_UP_SECONDS = 1;
 const SECONDS = 5;
 
 export async function lists({ dir, signal, progress }: BenchContext): Promise<Figure[]> {
-  const [first, second] = await Promise.all([
-    startUpstream({ catalog: { seed: 'first', count: IMAGES_EACH, oddities: true } }, signal),
-    // Without oddities: some of them have the same uuids under any seed, and 5,000 are to be 5,000.
-    startUpstream({ catalog: { seed: 'second', count: IMAGES_EACH, oddities: false } }, signal),
-  ]);
-  await using _first = first;
-  await using _second = second;
+  await using first = await startUpstream({ catalog: { seed: 'first', count: IMAGES_EACH, oddities: true } }, signal);
+  // Without oddities: some of them have the same uuids under any seed, and 5,000 are to be 5,000.
+  await using second = await startUpstream(
+    { catalog: { seed: 'second', count: IMAGES_EACH, oddities: false } },
+    signal,
+  );
   await using mirror = await startMirror({ dir, upstreamUrls: [first.url, second.url] }, signal);
   const list = await untilListed(mirror.port, 2 * IMAGES_EACH, signal);
   const manifests = manifestsOf(list);

@@ -91,7 +91,7 @@ export async function openConnection(options: ConnectionOptions): Promise<Connec
       },
     },
   });
-  const onAbort = (): void => fail(signal.reason as Error);
+  const onAbort = (): void => fail(new Error('given up', { cause: signal.reason }));
   signal.addEventListener('abort', onAbort, { once: true });
   socket.setTimeout(SILENCE_MS, () => fail(new Error(`nothing came for ${SILENCE_MS / 1000} s${progressOf(running)}`)));
   socket.once('connect', () => opened.resolve());

@@ -36,6 +36,9 @@ export function percentile(values: readonly number[], share: number): number {
   return sorted[Math.max(0, Math.ceil(share * sorted.length) - 1)] ?? Number.NaN;
 }
 
+/** Measured, and bound: shown right-aligned. */
+const NUMBER_COLUMNS: ReadonlySet<number> = new Set([2, 3]);
+
 /** A table for a terminal: one line per figure, columns aligned. */
 export function formatTable(parts: ReadonlyMap<string, readonly Figure[]>): string {
   const rows = [...parts].flatMap(([part, figures]) => figures.map((figure) => rowOf(part, figure)));
@@ -43,10 +46,11 @@ export function formatTable(parts: ReadonlyMap<string, readonly Figure[]>): stri
   const widths = header.map((title, column) =>
     Math.max(...[header, ...rows].map((row) => row[column]?.length ?? 0), title.length),
   );
-  const isNumber = (column: number): boolean => column === 2 || column === 3;
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, column) => (isNumber(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0)))
+      .map((cell, column) =>
+        NUMBER_COLUMNS.has(column) ? cell.padStart(widths[column] ?? 0) : cell.padEnd(widths[column] ?? 0),
+      )
       .join('  ')
       .trimEnd();
   return [header, widths.map((width) => '-'.repeat(width)), ...rows].map(line).join('\n');

@@ -43,10 +43,13 @@ export async function spawnMirror(options: MirrorOptions): Promise<ChildProcess>
     return spawn(
       process.execPath,
       [
+        ...extraNodeArgs(),
         ENTRY,
         'serve',
-        ...['--host', '127.0.0.1', '--port', String(port), '--cache-dir', cacheDir(dir)],
-        ...upstreamUrls.flatMap((url, index) => ['--upstream', `upstream-${index + 1}=${url}`]),
+        '--host=127.0.0.1',
+        `--port=${port}`,
+        `--cache-dir=${cacheDir(dir)}`,
+        ...upstreamUrls.map((url, index) => `--upstream=upstream-${index + 1}=${url}`),
       ],
       // Nothing of the caller's environment but what a process needs: a proxy or a setting in it would change the figures.
       { stdio: ['ignore', log, log], env: mirrorEnv() },
@@ -109,6 +112,11 @@ export async function untilListed(port: number, count: number, signal: AbortSign
   } finally {
     connection.close();
   }
+}
+
+/** For a look inside: `BENCH_NODE_ARGS='--cpu-prof --cpu-prof-dir=/tmp/prof' npm run bench -- hit`. */
+function extraNodeArgs(): string[] {
+  return process.env['BENCH_NODE_ARGS']?.split(' ').filter((arg) => arg !== '') ?? [];
 }
 
 function listLength(body: Buffer): number | undefined {

@@ -34,6 +34,7 @@ export type UpstreamMessage =
   | { readonly kind: 'started'; readonly url: string; readonly images: readonly ServedImage[] }
   | { readonly kind: 'counts'; readonly counts: UpstreamCounts };
 
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from upstream.ts alone, which has it typed
 const { files = [], catalog, behaviour = {} } = JSON.parse(process.argv[2] ?? '{}') as UpstreamOptions;
 const firstByteAtMs: Record<string, number> = {};
 

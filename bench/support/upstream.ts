@@ -29,6 +29,7 @@ export async function startUpstream(options: UpstreamOptions, signal: AbortSigna
     });
     try {
       const [found] = await Promise.race([once(child, 'message', { signal: until }), died]);
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- from upstream-process.ts alone, which has it typed
       return found as UpstreamMessage;
     } finally {
       // Whichever lost the race is over with this; `died` stays pending, and harmless, while the process runs.

@@ -13,7 +13,7 @@ import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import { createFeed, type Feed, type FeedState } from './feed.ts';
-import { mergeLists, type Conflict } from './merge.ts';
+import { mergeLists, type Conflict, type UpstreamList } from './merge.ts';
 import { createSnapshot, type Snapshot } from './snapshot.ts';
 
 /** The catalog as a client that asks for one channel (or none) sees it. */
@@ -71,10 +71,17 @@ export interface CatalogOptions {
   readonly firstWaitMs?: number;
 }
 
+/** A snapshot, and what it was made of. */
+interface Merged {
+  readonly lists: readonly UpstreamList[];
+  readonly conflicts: readonly Conflict[];
+  readonly snapshot: Snapshot;
+}
+
 interface View {
-  channel: string | undefined;
+  readonly channel: string | undefined;
   current: CatalogView | undefined;
-  conflicts: readonly Conflict[];
+  merged: Merged | undefined;
   /** Resolves when every upstream has a list or has failed once. */
   readonly firstTry: PromiseWithResolvers<void>;
   lastAskedMs: number;
@@ -115,7 +122,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     const fresh: View = {
       channel: key === '' ? undefined : key,
       current: undefined,
-      conflicts: [],
+      merged: undefined,
       firstTry: Promise.withResolvers<void>(),
       lastAskedMs: deps.now(),
     };
@@ -135,17 +142,29 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       list === undefined || list.manifests.length === 0 ? [] : [list.fetchedAtMs],
     );
     if (lists.length > 0) {
-      const merged = mergeLists(lists);
-      view.conflicts = merged.conflicts;
-      report(merged.conflicts);
+      const merged = mergedOf(view, lists);
       view.current = {
-        snapshot: createSnapshot(merged.entries, merged.sources),
+        snapshot: merged.snapshot,
         isStale: parts.some(({ list }) => list === undefined || list.isStale),
         fetchedAtMs: dated.length === 0 ? deps.now() : Math.min(...dated),
       };
     }
     const isSettled = parts.every(({ feed, list }) => list !== undefined || feed.hasTried(view.channel));
     if (isSettled) view.firstTry.resolve();
+  }
+
+  /** The merge of these lists; the one the view has where they are the same, so that its prepared bytes live on. */
+  function mergedOf(view: View, lists: readonly UpstreamList[]): Merged {
+    const { merged } = view;
+    const isSame =
+      merged !== undefined &&
+      merged.lists.length === lists.length &&
+      lists.every(({ manifests }, at) => merged.lists[at]?.manifests === manifests);
+    if (isSame) return merged;
+    const { entries, sources, conflicts } = mergeLists(lists);
+    report(conflicts);
+    view.merged = { lists, conflicts, snapshot: createSnapshot(entries, sources) };
+    return view.merged;
   }
 
   function report(conflicts: readonly Conflict[]): void {
@@ -171,7 +190,8 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
   }
 
   async function refreshFeed(feed: Feed): Promise<void> {
-    await feed.refresh(undefined, abort.signal);
+    // Side by side: an upstream whose channels hang has a list all the same.
+    await Promise.all([feed.refreshChannels(abort.signal), refreshDefault(feed)]);
     const idleSince = deps.now() - VIEW_IDLE_MS;
     for (const [key, view] of views) {
       if (view.channel === undefined) continue;
@@ -179,6 +199,13 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       else await feed.refresh(view.channel, abort.signal);
     }
     rebuildAll();
+  }
+
+  async function refreshDefault(feed: Feed): Promise<void> {
+    await feed.refresh(undefined, abort.signal);
+    rebuildAll();
+    // What was absent a moment ago may be in the new list, or have been published beside it.
+    if (feed.problem(undefined) === undefined) await deps.records.negatives.clear();
   }
 
   /** Refreshes one upstream for ever; a failure is retried soon, so that the mirror heals by itself. */
@@ -243,7 +270,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       return {
         upstreams: feeds.map((feed) => feed.state()),
         images: view.current?.snapshot.size ?? 0,
-        conflicts: view.conflicts.length,
+        conflicts: view.merged?.conflicts.length ?? 0,
       };
     },
 

@@ -46,6 +46,8 @@ export interface Feed {
   channelFor(
     channel: string | undefined,
   ): { readonly kind: 'ask'; readonly channel: string | undefined } | { readonly kind: 'absent' };
+  /** Asks for its channels again. Never rejects: what was known of them holds until it answers. */
+  refreshChannels(signal: AbortSignal): Promise<void>;
   /** Fetches the list for `channel` again; a call while one is under way shares it. Never rejects. */
   refresh(channel: string | undefined, signal: AbortSignal): Promise<void>;
   /** The saved list of the default view, if nothing newer is here. */
@@ -199,6 +201,7 @@ export function createFeed(deps: FeedDeps): Feed {
       return channels;
     },
     channelFor,
+    refreshChannels,
     list: (channel) => {
       const found = held(channel);
       return found === undefined ? NO_IMAGES : found.list;
@@ -207,7 +210,6 @@ export function createFeed(deps: FeedDeps): Feed {
     problem: (channel) => held(channel)?.problem,
 
     async refresh(channel, signal) {
-      if (channel === undefined) await refreshChannels(signal);
       const target = channelFor(channel);
       if (target.kind === 'absent') return;
       const into = heldFor(target.channel);

@@ -107,6 +107,10 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
             : { 'content-md5': contentMd5 }),
       });
       await sendBody(request, reply, blob, part, gone.signal);
+    } catch (error) {
+      // Nobody is left to answer.
+      if (gone.signal.aborted) reply.hijack();
+      else throw error;
     } finally {
       await blob.source.close();
     }

@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { createSlots } from '../../../src/downloads/slots.ts';
+
+const never = new AbortController().signal;
+const few = { upstream: 'up0', count: 2, waitMs: 60_000, maxWaiting: 3 };
+
+test('as many as there are slots go at once; the next waits until one is given back', async () => {
+  const slots = createSlots(few);
+  const first = await slots.take(never);
+  await slots.take(never);
+  assert.deepEqual([slots.inUse, slots.waiting], [2, 0]);
+  let isIn = false;
+  const third = slots.take(never).then((release) => {
+    isIn = true;
+    return release;
+  });
+  await turn();
+  assert.deepEqual([isIn, slots.inUse, slots.waiting], [false, 2, 1]);
+  first();
+  await third;
+  assert.deepEqual([slots.inUse, slots.waiting], [2, 0]);
+});
+
+test('who waited longest is next, and nobody slips in before', async () => {
+  const slots = createSlots({ ...few, count: 1 });
+  const order: string[] = [];
+  const first = await slots.take(never);
+  const queue = ['a', 'b'].map(async (name) => {
+    const release = await slots.take(never);
+    order.push(name);
+    release();
+  });
+  await turn();
+  first();
+  // Comes in the very turn in which the slot is handed over.
+  const late = slots.take(never).then((release) => {
+    order.push('late');
+    release();
+  });
+  await Promise.all([...queue, late]);
+  assert.deepEqual(order, ['a', 'b', 'late']);
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
+});
+
+test('a slot given back twice is one slot', async () => {
+  const slots = createSlots({ ...few, count: 1 });
+  const release = await slots.take(never);
+  release();
+  await slots.take(never);
+  release();
+  assert.equal(slots.inUse, 1);
+});
+
+test('who waits too long is told so, with the upstream, and leaves the line', async () => {
+  const slots = createSlots({ ...few, count: 1, waitMs: 20 });
+  const release = await slots.take(never);
+  await assert.rejects(slots.take(never), { code: 'DownloadQueueFull', statusCode: 503, message: /up0.*0\.02 s/ });
+  assert.deepEqual([slots.inUse, slots.waiting], [1, 0]);
+  release();
+  assert.equal(slots.inUse, 0);
+});
+
+test('the line itself is bounded', async () => {
+  const slots = createSlots({ ...few, count: 1, maxWaiting: 1 });
+  const release = await slots.take(never);
+  const second = slots.take(never);
+  await assert.rejects(slots.take(never), { code: 'DownloadQueueFull' });
+  release();
+  (await second)();
+  assert.equal(slots.inUse, 0);
+});
+
+test('who is aborted while waiting leaves the line, and the slot goes to the next', async () => {
+  const slots = createSlots({ ...few, count: 1 });
+  const release = await slots.take(never);
+  const gone = new AbortController();
+  const left = slots.take(gone.signal);
+  const next = slots.take(never);
+  await turn();
+  gone.abort();
+  await assert.rejects(left, { code: 'DownloadQueueFull' });
+  assert.equal(slots.waiting, 1);
+  release();
+  (await next)();
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
+});
+
+test('an abort in the turn in which the slot is handed over loses no slot', async () => {
+  const slots = createSlots({ ...few, count: 1 });
+  const release = await slots.take(never);
+  const gone = new AbortController();
+  const waiting = slots.take(gone.signal);
+  await turn();
+  release();
+  gone.abort();
+  // It may have it or be refused; either way the slot must come back.
+  (await waiting.catch(() => undefined))?.();
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
+});
+
+test('who has been aborted already takes nothing', async () => {
+  const slots = createSlots(few);
+  await assert.rejects(slots.take(AbortSignal.abort(new Error('gone before'))), { message: 'gone before' });
+  assert.equal(slots.inUse, 0);
+});

@@ -1,0 +1,215 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createSlots } from '../../../src/downloads/slots.ts';
+import { transferBlob, type TransferTarget } from '../../../src/downloads/transfer.ts';
+import type { WantedBlob } from '../../../src/downloads/wanted.ts';
+import { MirrorError } from '../../../src/imgapi/errors.ts';
+import { sha1Of } from '../../../src/imgapi/ids.ts';
+import { unavailable } from '../../../src/upstream/unavailable.ts';
+import type { FileAnswer, FileRequest } from '../../../src/upstream/upstream.ts';
+import { createCaptureLog } from '../../support/capture-log.ts';
+import { createSeededBytes } from '../../support/image-bytes.ts';
+import { createFakeUpstream, fileOf, refusal, sourceAt, type FakeUpstream } from './fake-upstream.ts';
+
+const BYTES = createSeededBytes('transfer', 1000).read(0, 1000);
+const REQUEST_ID = '11111111-2222-4333-8444-555555555555';
+
+interface Gathered extends TransferTarget {
+  readonly bytes: Buffer;
+  readonly answeredBy: string[];
+}
+
+function gather(): Gathered {
+  const chunks: Buffer[] = [];
+  const answeredBy: string[] = [];
+  return {
+    answeredBy,
+    get received() {
+      return chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    },
+    get bytes() {
+      return Buffer.concat(chunks);
+    },
+    async receive(chunk) {
+      chunks.push(chunk);
+    },
+    onHeaders: ({ upstream }) => answeredBy.push(upstream.name),
+  };
+}
+
+function transfer(upstreams: readonly FakeUpstream[], target: TransferTarget, signal = new AbortController().signal) {
+  const slots = createSlots({ upstream: 'any', count: 1, waitMs: 1000, maxWaiting: 10 });
+  const log = createCaptureLog();
+  const wanted: WantedBlob = {
+    sha1: sha1Of(BYTES),
+    size: BYTES.length,
+    sources: upstreams.map(sourceAt),
+    requestId: REQUEST_ID,
+  };
+  const done = transferBlob({ log, slotsOf: () => slots, random: () => 0 }, wanted, target, signal);
+  return { done, slots, log };
+}
+
+function upstreamThat(...answers: ((request: FileRequest) => FileAnswer)[]): FakeUpstream {
+  return createFakeUpstream('up', {
+    file: (request, attempt) => {
+      const answer = answers[attempt - 1];
+      if (answer === undefined) throw refusal(404);
+      return answer(request);
+    },
+  });
+}
+
+test('the bytes arrive, the slot is given back, the stream is cancelled, the request id goes along', async () => {
+  const upstream = upstreamThat(() => fileOf(BYTES, { chunkBytes: 7 }));
+  const target = gather();
+  const { done, slots } = transfer([upstream], target);
+  await done;
+  assert.deepEqual(target.bytes, BYTES);
+  assert.deepEqual([slots.inUse, upstream.cancels], [0, 1]);
+  assert.deepEqual([upstream.files[0]?.requestId, upstream.files[0]?.offset], [REQUEST_ID, 0]);
+});
+
+test('a cut transfer goes on at the byte where it stopped, at a source that honours ranges', async () => {
+  const upstream = upstreamThat(
+    () => fileOf(BYTES, { cutAt: 400, chunkBytes: 33 }),
+    ({ offset }) => fileOf(BYTES, { start: offset }),
+  );
+  const target = gather();
+  await transfer([upstream], target).done;
+  assert.deepEqual(target.bytes, BYTES);
+  assert.equal(upstream.files[1]?.offset, 400);
+});
+
+test('of a source that answers 200 the bytes that are there already are skipped', async () => {
+  const upstream = upstreamThat(
+    () => fileOf(BYTES, { cutAt: 400, chunkBytes: 33 }),
+    () => fileOf(BYTES, { chunkBytes: 64 }),
+  );
+  const target = gather();
+  await transfer([upstream], target).done;
+  assert.deepEqual(target.bytes, BYTES);
+});
+
+test('a body that ends early without an error is not taken for the whole', async () => {
+  const upstream = upstreamThat(
+    () => fileOf(BYTES.subarray(0, 300), { totalSize: undefined }),
+    ({ offset }) => fileOf(BYTES, { start: offset }),
+  );
+  const target = gather();
+  await transfer([upstream], target).done;
+  assert.deepEqual(target.bytes, BYTES);
+});
+
+test('a connection that breaks after the last byte has cost nothing: the transfer is complete', async () => {
+  // A chunked answer whose end marker is lost. Asking again from byte 1000 of 1000 would be a 416, and the file a failure.
+  const upstream = upstreamThat(() => fileOf(BYTES, { cutAt: BYTES.length }));
+  const target = gather();
+  await transfer([upstream], target).done;
+  assert.deepEqual(target.bytes, BYTES);
+  assert.equal(upstream.files.length, 1);
+});
+
+test('a wrong length is refused before headers, and the next source is asked at once', async () => {
+  const wrong = createFakeUpstream('wrong', { file: () => fileOf(BYTES, { totalSize: 999 }) });
+  const right = createFakeUpstream('right', { file: () => fileOf(BYTES) });
+  const target = gather();
+  await transfer([wrong, right], target).done;
+  assert.deepEqual(target.answeredBy, ['right']);
+  assert.deepEqual([wrong.files.length, wrong.cancels], [1, 1]);
+  assert.deepEqual(target.bytes, BYTES);
+});
+
+test('more bytes than the manifest says are an error, and none of them is taken', async () => {
+  const upstream = upstreamThat(() => fileOf(Buffer.concat([BYTES, BYTES]), { totalSize: undefined, chunkBytes: 1000 }));
+  const target = gather();
+  await assert.rejects(transfer([upstream], target).done, { code: 'UpstreamUnavailable', message: /more than the 1000/ });
+  assert.equal(target.received, 1000);
+  assert.equal(upstream.cancels, 1);
+});
+
+for (const [what, answer] of [
+  ['says 404', () => ({ kind: 'absent' }) as const],
+  [
+    'says 403',
+    () => {
+      throw refusal(403);
+    },
+  ],
+] as const) {
+  test(`a source that ${what} is not asked again`, async () => {
+    const no = createFakeUpstream('no', { file: answer });
+    const yes = createFakeUpstream('yes', { file: () => fileOf(BYTES) });
+    const target = gather();
+    await transfer([no, yes], target).done;
+    assert.deepEqual([no.files.length, yes.files.length], [1, 1]);
+  });
+}
+
+test('a source that fails three times without a new byte is left for the next', async () => {
+  const broken = createFakeUpstream('broken', {
+    file: () => {
+      throw refusal(503);
+    },
+  });
+  const target = gather();
+  const { done, log } = transfer([broken, upstreamThat(() => fileOf(BYTES))], target);
+  await done;
+  assert.equal(broken.files.length, 3);
+  assert.equal(log.linesOf(/attempt to download failed/).length, 3);
+});
+
+test('the last error is thrown when every source has failed', async () => {
+  const [one, other] = ['one', 'other'].map((name) =>
+    createFakeUpstream(name, {
+      file: () => {
+        throw unavailable(name, 'status', `no, says ${name}`, { status: 401 });
+      },
+    }),
+  );
+  assert.ok(one && other);
+  await assert.rejects(transfer([one, other], gather()).done, { message: /no, says other/ });
+});
+
+test("the target's own error, such as a full disk, ends the transfer as it is", async () => {
+  const target = gather();
+  const full = new Error('ENOSPC');
+  target.receive = async () => {
+    throw full;
+  };
+  const upstream = upstreamThat(() => fileOf(BYTES));
+  const { done, slots } = transfer([upstream], target);
+  await assert.rejects(done, full);
+  assert.deepEqual([upstream.files.length, upstream.cancels, slots.inUse], [1, 1, 0]);
+});
+
+test('an abort while bytes arrive rejects with its reason and asks nobody else', async () => {
+  const abort = new AbortController();
+  const reason = new MirrorError('ShuttingDown', 'going down');
+  const upstream = upstreamThat(() =>
+    fileOf(BYTES, {
+      chunkBytes: 100,
+      gate: (at) => {
+        if (at < 300) return;
+        abort.abort(reason);
+        throw unavailable('up', 'aborted', 'the request was given up');
+      },
+    }),
+  );
+  const other = createFakeUpstream('other', { file: () => fileOf(BYTES) });
+  await assert.rejects(transfer([upstream, other], gather(), abort.signal).done, reason);
+  assert.equal(other.files.length, 0);
+});
+
+test('an abort during the pause between two attempts rejects with its reason', async () => {
+  const abort = new AbortController();
+  const reason = new MirrorError('ShuttingDown', 'going down');
+  const upstream = createFakeUpstream('up', {
+    file: () => {
+      setImmediate(() => abort.abort(reason));
+      throw refusal(503);
+    },
+  });
+  await assert.rejects(transfer([upstream], gather(), abort.signal).done, reason);
+  assert.equal(upstream.files.length, 1);
+});
