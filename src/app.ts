@@ -214,6 +214,8 @@ function createUpstream(
     connectTimeoutMs: options.connectTimeout,
     stallTimeoutMs: options.stallTimeout,
     proxy: options.proxy,
+    allowAddresses: options.allowAddresses,
+    allowRedirectsTo: options.allowRedirectsTo,
   });
   return createImgapiUpstream(
     { http: meterHttpClient(http, name, metrics, deps.monotonicNow) },

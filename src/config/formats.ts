@@ -68,6 +68,24 @@ const FORMATS = {
     return isPlain ? { value: text } : { wants: 'env, none, or the http:// or https:// URL of a proxy' };
   },
 
+  cidr: (text: string): FormatResult => {
+    const [address = '', bits, ...rest] = text.split('/');
+    const family = isIP(address);
+    const most = family === 6 ? 128 : 32;
+    const isSound =
+      family !== 0 && rest.length === 0 && (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= most));
+    return isSound
+      ? { value: text }
+      : { wants: 'an IP address or a range of them, such as 192.0.2.0/24 or 2001:db8::/32,' };
+  },
+
+  origin: (text: string): FormatResult => {
+    const url = httpUrl(text);
+    const isPlain =
+      url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
+    return isPlain ? { value: url.origin } : { wants: 'an http:// or https:// URL without a path' };
+  },
+
   path: (text: string): FormatResult => (text.includes('\0') ? { wants: 'a path' } : { value: text }),
 };
 

@@ -24,8 +24,6 @@ export const NOT_YET: readonly NotYet[] = [
   { key: 'upstreams[].include' },
   { key: 'upstreams[].exclude' },
   { key: 'upstreams[].prefetchDownloads' },
-  { key: 'upstreams[].allowAddresses' },
-  { key: 'upstreams[].allowRedirectsTo' },
   { key: 'upstreams[].bandwidth.limit' },
   { key: 'upstreams[].bandwidth.schedule' },
   { key: 'catalog.listOnlyCached' },

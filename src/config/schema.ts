@@ -162,12 +162,12 @@ const upstream = section('One image server.', {
     description:
       'The HTTP proxy to go through: `env` (the variables http_proxy, https_proxy and no_proxy), `none`, or its URL.',
   }),
-  allowAddresses: list(text({ description: 'An address range, such as `127.0.0.0/8`.' }), {
+  allowAddresses: list(text({ format: 'cidr', description: 'An address range, such as `127.0.0.0/8`.' }), {
     default: [],
     description:
       "Address ranges (CIDR) the upstream's name may resolve to among loopback, link-local and cloud metadata addresses. An address or localhost written in `url` is allowed by being written; private ranges are always allowed.",
   }),
-  allowRedirectsTo: list(text({ description: 'An origin, such as `https://cdn.example.com`.' }), {
+  allowRedirectsTo: list(text({ format: 'origin', description: 'An origin, such as `https://cdn.example.com`.' }), {
     default: [],
     description: 'Other origins a redirect may lead to. Without them a redirect must stay within the upstream.',
   }),

@@ -5,6 +5,8 @@
 import { Agent, EnvHttpProxyAgent, ProxyAgent, type Dispatcher } from 'undici';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import { createRedirectRule } from './redirect-rule.ts';
+import { createSafeLookup } from './safe-lookup.ts';
 import { unavailable, wrapTransportError } from './unavailable.ts';
 
 export interface HttpClientOptions {
@@ -24,6 +26,10 @@ export interface HttpClientOptions {
   readonly stallTimeoutMs: number;
   /** `env`, `none`, or a proxy's URL. */
   readonly proxy: string;
+  /** CIDRs among loopback, link-local and metadata addresses that names may resolve to. */
+  readonly allowAddresses: readonly string[];
+  /** Other origins a redirect may lead to. */
+  readonly allowRedirectsTo: readonly string[];
 }
 
 /** What is asked for: a label for metrics. */
@@ -55,36 +61,41 @@ export interface HttpClient {
   close(): Promise<void>;
 }
 
+/** The answers that say where else to ask. 304 is none of them. */
+const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
 /** What is drained of an unwanted body before its connection is closed instead, in bytes. */
 const DISCARD_BYTES = 64 * 1024;
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const base = new URL(options.url);
   const basePath = base.pathname.replace(/\/+$/, '');
-  const dispatcher = createDispatcher(options);
+  const dispatcher = createDispatcher(options, base);
+  const redirects = createRedirectRule(options);
+
+  async function ask(url: URL, request: HttpRequest): Promise<Dispatcher.ResponseData> {
+    // What was configured for the upstream (credentials, mostly) is for its own origin alone.
+    const own = url.origin === base.origin ? options.headers : {};
+    return dispatcher.request({
+      origin: url.origin,
+      path: `${url.pathname}${url.search}`,
+      method: 'GET',
+      headers: { 'user-agent': options.userAgent, ...own, ...request.headers },
+      signal: request.signal,
+    });
+  }
 
   return {
     async get(request: HttpRequest): Promise<HttpResponse> {
       try {
-        const answer = await dispatcher.request({
-          origin: base.origin,
-          path: `${basePath}${request.path}`,
-          method: 'GET',
-          headers: { 'user-agent': options.userAgent, ...options.headers, ...request.headers },
-          signal: request.signal,
-        });
-        return {
-          status: answer.statusCode,
-          header(name) {
-            const value = answer.headers[name];
-            return Array.isArray(value) ? value[0] : value;
-          },
-          body: readBody(options.name, answer.body),
-          async discard() {
-            // Whatever goes wrong while throwing away is of no interest: the connection is closed then.
-            await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => answer.body.destroy());
-          },
-        };
+        let url = new URL(`${base.origin}${basePath}${request.path}`);
+        let answer = await ask(url, request);
+        for (let hops = 1; REDIRECTS.has(answer.statusCode); hops++) {
+          const next = redirects(url, headerOf(answer, 'location'), hops);
+          await discard(answer);
+          url = next;
+          answer = await ask(url, request);
+        }
+        return responseOf(options.name, answer);
       } catch (error) {
         throw wrapTransportError(options.name, error);
       }
@@ -94,6 +105,25 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       await dispatcher.destroy();
     },
   };
+}
+
+function responseOf(name: string, answer: Dispatcher.ResponseData): HttpResponse {
+  return {
+    status: answer.statusCode,
+    header: (header) => headerOf(answer, header),
+    body: readBody(name, answer.body),
+    discard: async () => discard(answer),
+  };
+}
+
+function headerOf(answer: Dispatcher.ResponseData, name: string): string | undefined {
+  const value = answer.headers[name];
+  return Array.isArray(value) ? value[0] : value;
+}
+
+async function discard(answer: Dispatcher.ResponseData): Promise<void> {
+  // Whatever goes wrong while throwing away is of no interest: the connection is closed then.
+  await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => answer.body.destroy());
 }
 
 /**
@@ -129,12 +159,15 @@ async function* readBody(name: string, body: Dispatcher.ResponseData['body']): A
   }
 }
 
-function createDispatcher(options: HttpClientOptions): Dispatcher {
+function createDispatcher(options: HttpClientOptions, base: URL): Dispatcher {
+  const { allowAddresses } = options;
+  // A name that says it is this machine is meant so where the operator wrote it.
+  const lookup = createSafeLookup({ allowAddresses, trustedNames: base.hostname === 'localhost' ? ['localhost'] : [] });
   const tls = { rejectUnauthorized: !options.insecure, ...(options.ca === undefined ? {} : { ca: options.ca }) };
   const settings: Agent.Options = {
     // HTTP/2 gives a thirtieth of the throughput at 100 ms round trip: one flow-control window per connection.
     allowH2: false,
-    connect: { timeout: options.connectTimeoutMs, ...tls },
+    connect: { timeout: options.connectTimeoutMs, lookup, ...tls },
     headersTimeout: options.stallTimeoutMs,
     bodyTimeout: options.stallTimeoutMs,
     // Below the 5 s many servers close idle connections at, so that we are seldom the one who loses the race.

@@ -89,9 +89,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
   }
 
   function unexpected(path: string, response: HttpResponse): Error {
-    const location = response.header('location');
-    const where = location === undefined ? '' : ` to ${location.slice(0, 200)} (redirects are not followed)`;
-    return unavailable(name, 'status', `GET ${path} answered ${response.status}${where}`, { status: response.status });
+    return unavailable(name, 'status', `GET ${path} answered ${response.status}`, { status: response.status });
   }
 
   async function listPage(path: string, request: ListRequest, maxBytes: number, headers: Record<string, string>) {

@@ -24,7 +24,12 @@ function shelves() {
 test('a marker is where the page starts, whatever became of its image', async (t) => {
   const { a, b } = shelves();
   const inactive = makeImage({ name: 'inactive', state: 'disabled', publishedAt: day(4), size: 900 });
-  const tieLast = makeImage({ name: 'b2', size: 900, publishedAt: day(3), uuid: 'ffffffff-0000-4000-8000-000000000000' });
+  const tieLast = makeImage({
+    name: 'b2',
+    size: 900,
+    publishedAt: day(3),
+    uuid: 'ffffffff-0000-4000-8000-000000000000',
+  });
   await using one = await startImageServer({ images: [...a.slice(0, 3), inactive] });
   await using two = await startImageServer({ images: [b[0]!, tieLast, b[2]!] });
   const mirror = await startMirror(t, { upstreams: [one.url, two.url] });
@@ -87,7 +92,13 @@ test('a marker is where the page starts, whatever became of its image', async (t
   });
 
   await t.test('junk is refused', async () => {
-    const queries = ['junk', a[0]!.uuid.toUpperCase(), `${a[0]!.uuid}0`, '2020-13-45', `${a[0]!.uuid}&marker=2020-01-01`];
+    const queries = [
+      'junk',
+      a[0]!.uuid.toUpperCase(),
+      `${a[0]!.uuid}0`,
+      '2020-13-45',
+      `${a[0]!.uuid}&marker=2020-01-01`,
+    ];
     for (const marker of queries) {
       assertError(await ask(`/images?marker=${marker}`), { status: 422, code: 'InvalidParameter', message: /marker/ });
     }

@@ -5,7 +5,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import type { Digester, Digests } from '../../../src/blobs/digester.ts';
 import type { BlobFacts, BlobStore, OpenBlob, PartialFile } from '../../../src/blobs/store.ts';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
-import type { Sha1Hex } from '../../../src/imgapi/ids.ts';
+import { sha1Of, type Sha1Hex } from '../../../src/imgapi/ids.ts';
 
 /** A file in memory that counts how it is used. */
 export interface FakeFile {
@@ -54,8 +54,7 @@ export function createFakeFile(): FakeFile {
     },
   };
   const file: FakeFile = {
-    // Only what the downloads room calls is there.
-    handle: handle as unknown as FileHandle,
+    handle: asFileHandle(handle),
     get bytes() {
       return content;
     },
@@ -104,7 +103,7 @@ export function createFakeBlobs(): FakeBlobs {
         blobs.openCloses += 1;
       },
     };
-    return { facts: found.facts, handle: handle as unknown as FileHandle, modifiedAt: new Date(0) };
+    return { facts: found.facts, handle: asFileHandle(handle), modifiedAt: new Date(0) };
   }
 
   const blobs: FakeBlobs = {
@@ -143,7 +142,9 @@ export function createFakeBlobs(): FakeBlobs {
       blobs.partials.push(file);
       return {
         path,
-        handle: Object.assign(file.handle, { writeFile: async (bytes: Buffer) => file.handle.write(bytes, 0, bytes.length, 0) }),
+        handle: Object.assign(file.handle, {
+          writeFile: async (bytes: Buffer) => file.handle.write(bytes, 0, bytes.length, 0),
+        }),
         async commit(facts) {
           await turn();
           if (blobs.commitError !== undefined) throw blobs.commitError;
@@ -191,7 +192,7 @@ export function createFakeDigester(blobs: FakeBlobs): Digester & { readonly open
           end();
           if (bytes.length !== size) throw new MirrorError('InternalError', `hashed ${bytes.length} of ${size} bytes`);
           const { sha1, md5, sha256 } = factsOf(bytes);
-          return { sha1, md5, sha256 };
+          return { size, sha1, md5, sha256 };
         },
         cancel: end,
       };
@@ -203,8 +204,13 @@ export function createFakeDigester(blobs: FakeBlobs): Digester & { readonly open
 
 export function factsOf(bytes: Buffer): BlobFacts {
   const hash = (name: string, encoding: 'hex' | 'base64'): string => createHash(name).update(bytes).digest(encoding);
-  // A digest is 40 hex digits: the brand says nothing else.
-  const sha1 = hash('sha1', 'hex') as Sha1Hex;
+  const sha1 = sha1Of(bytes);
   const [md5, sha256] = [hash('md5', 'base64'), hash('sha256', 'hex')];
   return { sha1, size: bytes.length, md5, sha256, source: 'fake', arrivedAt: '2026-01-01T00:00:00.000Z' };
+}
+
+/** A part of a FileHandle as the whole: the downloads room calls nothing else, and an absent method is a loud failure. */
+function asFileHandle(handle: Pick<FileHandle, 'close'>): FileHandle {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the purpose of this function
+  return handle as FileHandle;
 }

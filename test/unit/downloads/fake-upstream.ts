@@ -3,7 +3,14 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { uuidOf } from '../../support/manifest-of.ts';
 import { isImageUuid, type ImageUuid } from '../../../src/imgapi/ids.ts';
 import { unavailable } from '../../../src/upstream/unavailable.ts';
-import type { FileAnswer, FileRequest, FileStream, IconAnswer, ImageRequest, Upstream } from '../../../src/upstream/upstream.ts';
+import type {
+  FileAnswer,
+  FileRequest,
+  FileStream,
+  IconAnswer,
+  ImageRequest,
+  Upstream,
+} from '../../../src/upstream/upstream.ts';
 import type { DownloadSource } from '../../../src/downloads/wanted.ts';
 
 export interface FakeUpstream extends Upstream {
@@ -13,15 +20,16 @@ export interface FakeUpstream extends Upstream {
   cancels: number;
 }
 
+async function no(): Promise<never> {
+  throw new Error('this fake has no such answer');
+}
+
 type Answer<R, A> = (request: R, attempt: number) => A | Promise<A>;
 
 export function createFakeUpstream(
   name: string,
   answers: { readonly file?: Answer<FileRequest, FileAnswer>; readonly icon?: Answer<ImageRequest, IconAnswer> } = {},
 ): FakeUpstream {
-  const no = async (): Promise<never> => {
-    throw new Error('this fake has no such answer');
-  };
   const upstream: FakeUpstream = {
     name,
     url: `http://${name}.test`,

@@ -57,9 +57,10 @@ test('behind a disk that does not keep up no more than a mebibyte gathers', asyn
   await writer.append(Buffer.alloc(10));
   await writer.append(Buffer.alloc(MIB - 1));
   let isTaken = false;
-  const blocked = writer.append(Buffer.alloc(1)).then(() => {
+  const blocked = (async () => {
+    await writer.append(Buffer.alloc(1));
     isTaken = true;
-  });
+  })();
   for (let turns = 0; turns < 5; turns++) await turn();
   assert.equal(isTaken, false);
   gate.resolve();

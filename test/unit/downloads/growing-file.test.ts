@@ -14,9 +14,9 @@ interface Bench {
   readonly disk: FakeFile;
   readonly bytes: Buffer;
   /** How often the last follower has left. */
-  empties(): number;
+  readonly empties: () => number;
   /** Writes up to `to` and says so. */
-  grow(to: number): Promise<void>;
+  readonly grow: (to: number) => Promise<void>;
 }
 
 function bench(size: number): Bench {

@@ -35,10 +35,11 @@ test('who waited longest is next, and nobody slips in before', async () => {
   await turn();
   first();
   // Comes in the very turn in which the slot is handed over.
-  const late = slots.take(never).then((release) => {
+  const late = (async () => {
+    const release = await slots.take(never);
     order.push('late');
     release();
-  });
+  })();
   await Promise.all([...queue, late]);
   assert.deepEqual(order, ['a', 'b', 'late']);
   assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);

@@ -121,9 +121,14 @@ test('a wrong length is refused before headers, and the next source is asked at 
 });
 
 test('more bytes than the manifest says are an error, and none of them is taken', async () => {
-  const upstream = upstreamThat(() => fileOf(Buffer.concat([BYTES, BYTES]), { totalSize: undefined, chunkBytes: 1000 }));
+  const upstream = upstreamThat(() =>
+    fileOf(Buffer.concat([BYTES, BYTES]), { totalSize: undefined, chunkBytes: 1000 }),
+  );
   const target = gather();
-  await assert.rejects(transfer([upstream], target).done, { code: 'UpstreamUnavailable', message: /more than the 1000/ });
+  await assert.rejects(transfer([upstream], target).done, {
+    code: 'UpstreamUnavailable',
+    message: /more than the 1000/,
+  });
   assert.equal(target.received, 1000);
   assert.equal(upstream.cancels, 1);
 });

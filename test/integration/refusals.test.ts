@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { test, type TestContext } from 'node:test';
+import { startImageServer } from '../support/image-server.ts';
+import { makeImage } from '../support/images.ts';
+import { startMirror, type TestMirror } from '../support/mirror.ts';
+import { assertError, createAsk, sendBytes } from './ask.ts';
+
+const image = makeImage({ size: 5_000, icon: true });
+const UNAUTHORIZED = { status: 401, code: 'UnauthorizedError', message: 'Unauthorized' };
+/** As imgadm publish sends, on the PUT too. */
+const PUBLISH = { 'accept-version': '*', 'content-type': 'application/json', connection: 'close' };
+
+async function startOne(t: TestContext): Promise<{ mirror: TestMirror; asked: () => string[] }> {
+  const upstream = await startImageServer({ images: [image] });
+  t.after(() => upstream.close());
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  upstream.forget();
+  return { mirror, asked: () => upstream.requests.map(({ method, url }) => `${method} ${url}`) };
+}
+
+/** Head and body of an answer as it came over the wire. */
+function parts(text: string): { status: number; head: string; body: string } {
+  const [head = '', body = ''] = text.split(/\r\n\r\n(.*)/s);
+  return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(head)?.[1] ?? 0), head: head.toLowerCase(), body };
+}
+
+/** What the HTTP parser refuses never becomes a request; it is answered all the same, in IMGAPI's words, and closed. */
+function assertRefused(text: string, status: number, what: string): void {
+  const answer = parts(text);
+  assert.equal(answer.status, status, `${what}: ${text.slice(0, 300)}`);
+  assert.match(answer.head, /content-type: application\/json\r?$/m, what);
+  const body = JSON.parse(answer.body) as { code: unknown; message: unknown };
+  assert.equal(typeof body.code, 'string', `${what}: ${answer.body}`);
+  assert.equal(typeof body.message, 'string', what);
+}
+
+test('every write on an image path is 401, with or without a body, and reaches no upstream', async (t) => {
+  const { mirror, asked } = await startOne(t);
+  const ask = createAsk(mirror);
+  const path = `/images/${image.uuid}`;
+  const writes: readonly (readonly [method: string, path: string])[] = [
+    ['POST', '/images'],
+    ['POST', '/images?action=import-remote&source=http://evil'],
+    ['POST', `${path}?action=import`],
+    ['POST', `${path}?action=activate`],
+    ['POST', path],
+    ['DELETE', path],
+    ['PUT', `${path}/file?compression=gzip&sha1=x`],
+    ['POST', `${path}/file/from-url`],
+    ['PUT', `${path}/icon`],
+    ['DELETE', `${path}/icon`],
+    ['POST', `${path}/acl?action=add`],
+    ['POST', `${path}/channels`],
+    ['POST', '/images/not-a-uuid?action=import'],
+  ];
+  for (const [method, target] of writes) {
+    for (const body of [undefined, '', '{"a":1}', '{broken', Buffer.from([0, 255])]) {
+      const answer = await ask(target, { method, headers: PUBLISH, ...(body === undefined ? {} : { body }) });
+      assertError(answer, UNAUTHORIZED);
+      assert.equal(answer.text, JSON.stringify({ code: 'UnauthorizedError', message: 'Unauthorized' }, null, 2));
+    }
+  }
+  assert.deepEqual(asked(), []);
+});
+
+test('a PUT with a body of several MB is refused at once and its connection closed', async (t) => {
+  const { mirror } = await startOne(t);
+  const ask = createAsk(mirror);
+  const body = randomBytes(6_000_000);
+  const path = `/images/${image.uuid}/file`;
+  const wholes = await Promise.all(
+    Array.from({ length: 4 }, async () => ask(path, { method: 'PUT', body, headers: PUBLISH })),
+  );
+  for (const answer of wholes) {
+    assertError(answer, UNAUTHORIZED);
+    assert.equal(answer.headers.connection, 'close');
+  }
+  const head = `PUT ${path} HTTP/1.1\r\nHost: x\r\n`;
+
+  await t.test('a client that has sent nothing of it yet is answered all the same', async () => {
+    const { text, isClosed } = await sendBytes(mirror.port, `${head}Content-Length: 6000000\r\n\r\n`);
+    assert.equal(parts(text).status, 401);
+    assert.ok(isClosed);
+  });
+
+  await t.test('in chunks', async () => {
+    const chunk = `${(100_000).toString(16)}\r\n${'x'.repeat(100_000)}\r\n`;
+    const { text, isClosed } = await sendBytes(
+      mirror.port,
+      `${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(40)}0\r\n\r\n`,
+    );
+    assert.equal(parts(text).status, 401);
+    assert.ok(isClosed);
+  });
+
+  await t.test('with Expect: 100-continue', async () => {
+    const { text } = await sendBytes(mirror.port, `${head}Content-Length: 6000000\r\nExpect: 100-continue\r\n\r\n`);
+    assert.match(text, /HTTP\/1\.1 401 /);
+  });
+
+  await t.test('what follows on that connection is not taken for a request', async () => {
+    const smuggled = 'GET /ping HTTP/1.1\r\nHost: x\r\n\r\n';
+    const { text } = await sendBytes(mirror.port, `${head}Content-Length: ${smuggled.length}\r\n\r\n${smuggled}`);
+    assert.equal(text.match(/HTTP\/1\.1 /g)?.length, 1);
+  });
+
+  assert.equal((await ask('/ping')).status, 200);
+});
+
+test('any other method is 405 with an IMGAPI body and says what is allowed', async (t) => {
+  const { mirror, asked } = await startOne(t);
+  const ask = createAsk(mirror);
+  const paths = ['/ping', '/images', `/images/${image.uuid}`, `/images/${image.uuid}/file`, '/channels'];
+  for (const path of [...paths, `/images/${image.uuid}/icon`]) {
+    for (const method of ['PATCH', 'OPTIONS', 'TRACE', 'PROPFIND', 'LOCK', 'PURGE', 'SEARCH', 'MKCOL', 'QUERY']) {
+      const answer = await ask(path, { method });
+      assertError(answer, {
+        status: 405,
+        code: 'MethodNotAllowedError',
+        message: new RegExp(`${method} is not allowed`),
+      });
+      assert.equal(answer.headers['allow'], 'GET, HEAD');
+    }
+  }
+  for (const path of ['/ping', '/channels', '/metrics']) {
+    for (const method of ['POST', 'PUT', 'DELETE']) {
+      assert.equal((await ask(path, { method, body: '{}' })).status, 405, `${method} ${path}`);
+    }
+  }
+  assert.equal((await ask('/nothing', { method: 'PATCH' })).status, 404);
+  assert.deepEqual(asked(), []);
+});
+
+test('a method no HTTP library knows is refused in IMGAPI’s words', async (t) => {
+  const { mirror } = await startOne(t);
+  const { text, isClosed } = await sendBytes(mirror.port, 'BREW /images HTTP/1.1\r\nHost: x\r\n\r\n');
+  assertRefused(text, 405, 'BREW');
+  assert.ok(isClosed);
+});
+
+test('CONNECT is no way in, and an Upgrade is no upgrade', async (t) => {
+  const { mirror } = await startOne(t);
+  const connect = await sendBytes(mirror.port, 'CONNECT 127.0.0.1:22 HTTP/1.1\r\nHost: 127.0.0.1:22\r\n\r\n');
+  assert.ok(connect.isClosed);
+  assert.doesNotMatch(connect.text, /HTTP\/1\.1 2/);
+  const headers = { connection: 'Upgrade', upgrade: 'websocket' };
+  assert.equal((await createAsk(mirror)('/ping', { headers })).status, 200);
+});
+
+test('escaped slashes, backslashes and NULs in a path are 404 and go nowhere', async (t) => {
+  const { mirror, asked } = await startOne(t);
+  const ask = createAsk(mirror);
+  const { uuid } = image;
+  const tricks = [
+    `/images/${uuid}%2ffile`,
+    `/images%2f${uuid}`,
+    `/images/%2e%2e%2fping`,
+    `/images/..%2f..%2fetc%2fpasswd`,
+    `/images/..%5c..%5cetc`,
+    `/images/${uuid}%5c..`,
+    `/images/${uuid}%00`,
+    `/images/%00/file`,
+    `/images/${uuid}/file%00`,
+    `/images/${uuid}%0d%0aX-Evil:%201`,
+    `/images/../images/${uuid}`,
+    `/images/./${uuid}`,
+    `/images/${uuid}/../${uuid}`,
+    `/images/${uuid};a=b`,
+    `/images/${encodeURIComponent(`${uuid}?channel=*`)}`,
+    `/images/%ef%bc%8f${uuid}`,
+    `/_mirror/%2e%2e/images`,
+    '/images/%25%32%66',
+    '/*',
+    '/images/*',
+  ];
+  for (const path of tricks) {
+    const expected = { status: 404, code: 'ResourceNotFound', message: `${path} does not exist` };
+    assertError(await ask(path), expected);
+    const write = await ask(path, { method: 'PUT', body: 'x' });
+    assert.ok([401, 404, 405].includes(write.status), `PUT ${path}: ${write.status}`);
+  }
+  assert.equal((await ask(`/images/${uuid}/file?index=%00`)).status, 422);
+  assert.equal((await ask(`/images/${uuid}/file?index=0%2f`)).status, 422);
+  assert.equal((await ask(`/images/${uuid}/file?index=-1`)).status, 422);
+  assert.deepEqual(asked(), []);
+});
+
+test('headers too large, doubled, missing or contradictory are refused, and the mirror lives on', async (t) => {
+  const { mirror } = await startOne(t);
+  const get = (headers: string): string => `GET /images HTTP/1.1\r\n${headers}\r\n`;
+  const cases: readonly (readonly [what: string, status: number, bytes: string])[] = [
+    ['a header of 100 KB', 431, get(`Host: x\r\nX-Long: ${'x'.repeat(100_000)}\r\n`)],
+    ['a path of 100 KB', 431, `GET /${'x'.repeat(100_000)} HTTP/1.1\r\nHost: x\r\n\r\n`],
+    ['three thousand headers', 431, get(`Host: x\r\n${'X-Many: 1234567890\r\n'.repeat(3_000)}`)],
+    ['two lengths', 400, get('Host: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n')],
+    ['length and chunks', 400, get('Host: x\r\nContent-Length: 5\r\nTransfer-Encoding: chunked\r\n')],
+    ['a length that is none', 400, get('Host: x\r\nContent-Length: -1\r\n')],
+    ['a header without a colon', 400, get('Host: x\r\nnonsense\r\n')],
+    ['a NUL in a header', 400, get('Host: x\r\nX-Nul: a\0b\r\n')],
+    ['no HTTP at all', 400, '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n'],
+  ];
+  for (const [what, status, bytes] of cases) {
+    const { text, isClosed } = await sendBytes(mirror.port, bytes);
+    assertRefused(text, status, what);
+    assert.ok(isClosed, what);
+    assert.equal((await createAsk(mirror)('/ping')).status, 200, `after ${what}`);
+  }
+});
+
+test('HTTP/1.1 without a Host is 400', async (t) => {
+  const { mirror } = await startOne(t);
+  const { text, isClosed } = await sendBytes(mirror.port, 'GET /images HTTP/1.1\r\n\r\n');
+  assert.equal(parts(text).status, 400);
+  assert.ok(isClosed);
+});
+
+test('credentials nobody asked for do no harm to a read', async (t) => {
+  const { mirror, asked } = await startOne(t);
+  for (const authorization of ['Signature junk', 'Basic !!', 'Bearer x']) {
+    const headers = { authorization };
+    for (const path of ['/images', `/images/${image.uuid}/file`]) {
+      assert.equal((await createAsk(mirror)(path, { headers })).status, 200, `${authorization} on ${path}`);
+    }
+  }
+  assert.deepEqual(asked(), [`GET /images/${image.uuid}/file`]);
+});
+
+test('HTTP/1.0 gets a whole answer and a closed connection', async (t) => {
+  const { mirror } = await startOne(t);
+  const { text, isClosed } = await sendBytes(mirror.port, `GET /images/${image.uuid} HTTP/1.0\r\n\r\n`);
+  const { status, head, body } = parts(text);
+  assert.equal(status, 200);
+  assert.match(head, /content-length: \d+/);
+  assert.equal(body, JSON.stringify(image.manifest, null, 2));
+  assert.ok(isClosed);
+});
+
+test('requests sent in one go are answered in their order', async (t) => {
+  const { mirror } = await startOne(t);
+  const get = (path: string, last = ''): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n${last}\r\n`;
+  const { text } = await sendBytes(
+    mirror.port,
+    get('/ping') + get(`/images/${image.uuid}/file`) + get('/nothing') + get('/ping', 'Connection: close\r\n'),
+  );
+  assert.deepEqual(
+    [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status]) => status),
+    ['200', '200', '404', '200'],
+  );
+});

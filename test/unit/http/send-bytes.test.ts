@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ServerResponse } from 'node:http';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ByteSource } from '../../../src/downloads/byte-source.ts';
+import { sendBytes, type SendBytesOptions } from '../../../src/http/send-bytes.ts';
+import { createSeededBytes } from '../../support/image-bytes.ts';
+
+const SIZE = 700_001;
+const BYTES = Buffer.concat(
+  [0, 1].map((half) => createSeededBytes('sent', SIZE).read(half * 350_000, half === 0 ? 350_000 : SIZE)),
+);
+
+interface FakeResponse {
+  readonly res: ServerResponse;
+  readonly sent: () => Buffer;
+  /** Called for each piece; its promise is the socket taking it. */
+  take: (piece: Buffer) => Promise<void>;
+}
+
+function fakeResponse(): FakeResponse {
+  const pieces: Buffer[] = [];
+  const write = (piece: Buffer, done: (error?: Error) => void): boolean => {
+    void (async () => {
+      try {
+        await fake.take(piece);
+        // The socket looks at the bytes only now: a buffer that was filled again meanwhile shows.
+        pieces.push(Buffer.from(piece));
+        done();
+      } catch (error) {
+        done(error instanceof Error ? error : new Error(String(error)));
+      }
+    })();
+    return true;
+  };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- sendBytes calls nothing but `write`
+  const res = { write } as unknown as ServerResponse;
+  const fake: FakeResponse = { res, sent: () => Buffer.concat(pieces), take: async () => turn() };
+  return fake;
+}
+
+interface FakeSource extends ByteSource {
+  endedAt: number | undefined;
+  reads: number;
+  /** Most bytes one read gives. */
+  most: number;
+  failAt: number;
+}
+
+function fakeSource(): FakeSource {
+  const source: FakeSource = {
+    size: SIZE,
+    endedAt: undefined,
+    reads: 0,
+    most: Infinity,
+    failAt: Infinity,
+    endAt(end) {
+      source.endedAt = end;
+    },
+    async read(buffer, position, length, signal) {
+      source.reads += 1;
+      await turn();
+      signal.throwIfAborted();
+      if (position >= source.failAt) throw new Error('wrong bytes');
+      return BYTES.copy(buffer, 0, position, position + Math.min(length, source.most, buffer.length));
+    },
+    close: async () => undefined,
+  };
+  return source;
+}
+
+function optionsFor(over: Partial<SendBytesOptions> = {}): SendBytesOptions & { readonly told: number[] } {
+  const told: number[] = [];
+  const { signal } = new AbortController();
+  return { start: 0, end: SIZE, stallTimeoutMs: 60_000, signal, onSent: (bytes) => told.push(bytes), told, ...over };
+}
+
+test('every byte is sent once, in order, and told of as the socket takes it', async () => {
+  const { res, sent } = fakeResponse();
+  const source = fakeSource();
+  const options = optionsFor();
+  await sendBytes(res, source, options);
+  assert.deepEqual(sent(), BYTES);
+  assert.equal(
+    options.told.reduce((sum, bytes) => sum + bytes, 0),
+    SIZE,
+  );
+  assert.equal(source.endedAt, SIZE);
+});
+
+test('a part is sent, from its start to its end, and the source is told where it ends', async () => {
+  const { res, sent } = fakeResponse();
+  const source = fakeSource();
+  await sendBytes(res, source, optionsFor({ start: 12_345, end: 333_333 }));
+  assert.deepEqual(sent(), BYTES.subarray(12_345, 333_333));
+  assert.equal(source.endedAt, 333_333);
+});
+
+test('a source that gives little at a time is read until all is there', async () => {
+  const { res, sent } = fakeResponse();
+  const source = fakeSource();
+  source.most = 999;
+  await sendBytes(res, source, optionsFor({ end: 50_000 }));
+  assert.deepEqual(sent(), BYTES.subarray(0, 50_000));
+});
+
+test('an empty file is sent without a read', async () => {
+  const { res, sent } = fakeResponse();
+  const source = fakeSource();
+  await sendBytes(res, source, optionsFor({ end: 0 }));
+  assert.deepEqual([sent().length, source.reads], [0, 0]);
+});
+
+test('a source that fails rejects, and nothing after the failure is sent', async () => {
+  const { res, sent } = fakeResponse();
+  const source = fakeSource();
+  source.failAt = 300_000;
+  await assert.rejects(sendBytes(res, source, optionsFor()), { message: 'wrong bytes' });
+  await turn();
+  assert.ok(sent().length <= 400_000);
+  assert.deepEqual(sent(), BYTES.subarray(0, sent().length));
+});
+
+test('a socket that fails rejects, and the source is not read to its end', async () => {
+  const fake = fakeResponse();
+  fake.take = async () => {
+    throw new Error('EPIPE');
+  };
+  const source = fakeSource();
+  await assert.rejects(sendBytes(fake.res, source, optionsFor()), { message: 'EPIPE' });
+  assert.ok(source.reads <= 2, `${source.reads} reads`);
+});
+
+test('a client that takes nothing for too long is dropped', async () => {
+  const fake = fakeResponse();
+  fake.take = async () => new Promise(() => {});
+  const options = optionsFor({ stallTimeoutMs: 20 });
+  await assert.rejects(sendBytes(fake.res, fakeSource(), options), { code: 'DownloadFailed', message: /took no byte/ });
+  assert.deepEqual(options.told, []);
+});
+
+test('waiting for the source is not held against the client', async () => {
+  const { res, sent } = fakeResponse();
+  const source = fakeSource();
+  const read = source.read.bind(source);
+  const waits: Promise<void>[] = [];
+  source.read = async (...args) => {
+    const wait = new Promise<void>((resolve) => {
+      setTimeout(resolve, 30);
+    });
+    waits.push(wait);
+    await wait;
+    return read(...args);
+  };
+  await sendBytes(res, source, optionsFor({ end: 200_000, stallTimeoutMs: 20 }));
+  assert.deepEqual(sent(), BYTES.subarray(0, 200_000));
+  assert.ok(waits.length > 1);
+});
+
+test('an abort while the source is waited for rejects with its reason', async () => {
+  const gone = new AbortController();
+  const source = fakeSource();
+  source.read = async (_buffer, _position, _length, signal) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+  const sending = sendBytes(fakeResponse().res, source, optionsFor({ signal: gone.signal }));
+  await turn();
+  gone.abort(new Error('the client has left'));
+  await assert.rejects(sending, { message: 'the client has left' });
+});
+
+test('an abort while the socket is waited for rejects with its reason', async () => {
+  const gone = new AbortController();
+  const fake = fakeResponse();
+  fake.take = async () => new Promise(() => {});
+  const sending = sendBytes(fake.res, fakeSource(), optionsFor({ signal: gone.signal }));
+  setTimeout(() => gone.abort(new Error('the client has left')), 5);
+  await assert.rejects(sending, { message: 'the client has left' });
+});

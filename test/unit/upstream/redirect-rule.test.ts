@@ -1,0 +1,34 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { MirrorError } from '../../../src/imgapi/errors.ts';
+import { createRedirectRule } from '../../../src/upstream/redirect-rule.ts';
+
+const rule = createRedirectRule({
+  name: 'up',
+  url: 'https://images.example.com/base',
+  allowRedirectsTo: ['https://cdn.example.com', 'http://plain.example.com'],
+});
+const from = new URL('https://images.example.com/images/x/file');
+
+test('a redirect within the origin, or to an allowed one, is followed', () => {
+  assert.equal(rule(from, '/other?x=1', 1).href, 'https://images.example.com/other?x=1');
+  assert.equal(rule(from, 'https://cdn.example.com/f', 3).href, 'https://cdn.example.com/f');
+});
+
+for (const [why, location, hops] of [
+  ['another origin', 'https://evil.example.com/', 1],
+  ['another port', 'https://images.example.com:8443/', 1],
+  ['https to http, though the origin is allowed', 'http://plain.example.com/', 1],
+  ['no http at all', 'file:///etc/passwd', 1],
+  ['credentials', 'https://user:pass@images.example.com/', 1],
+  ['no Location', undefined, 1],
+  ['a fourth hop', '/again', 4],
+] as const) {
+  test(`a redirect is refused: ${why}`, () => {
+    assert.throws(
+      () => rule(from, location, hops),
+      (error) =>
+        error instanceof MirrorError && error.code === 'UpstreamUnavailable' && error.message.includes('redirected'),
+    );
+  });
+}
