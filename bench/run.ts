@@ -4,7 +4,7 @@
  * wrong; figures over their bound are marked and change nothing: they depend on the machine. Linux only (it reads /proc).
  */
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { followers } from './followers.ts';
@@ -23,6 +23,7 @@ const PART_MS = 150_000;
 const RESULTS_DIR = fileURLToPath(new URL('results/', import.meta.url));
 
 async function runPart(name: string, part: BenchPart, interrupted: AbortSignal): Promise<readonly Figure[]> {
+  const [load = 0] = loadavg();
   const dir = await mkdtemp(path.join(tmpdir(), `imgapi-mirror-bench-${name}-`));
   try {
     const figures = await part({
@@ -30,14 +31,14 @@ async function runPart(name: string, part: BenchPart, interrupted: AbortSignal):
       signal: AbortSignal.any([interrupted, AbortSignal.timeout(PART_MS)]),
       progress: (text) => console.error(`${name}: ${text}`),
     });
-    await save(name, figures);
+    await save(name, figures, load);
     return figures;
   } finally {
     await rm(dir, { recursive: true, force: true, maxRetries: 3 });
   }
 }
 
-async function save(name: string, figures: readonly Figure[]): Promise<void> {
+async function save(name: string, figures: readonly Figure[], loadBefore: number): Promise<void> {
   const at = new Date().toISOString();
   const result = {
     name,
@@ -46,6 +47,7 @@ async function save(name: string, figures: readonly Figure[]): Promise<void> {
     code: measuredCode(),
     cpu: cpus()[0]?.model,
     cores: availableParallelism(),
+    loadBefore,
     figures: figures.map((figure) => ({ ...figure, verdict: verdictOf(figure) || undefined })),
   };
   await mkdir(RESULTS_DIR, { recursive: true });
@@ -64,6 +66,7 @@ async function main(names: readonly string[]): Promise<number> {
   for (const signal of ['SIGINT', 'SIGTERM']) {
     process.once(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
   }
+  const [loadBefore = 0] = loadavg();
   const measured = new Map<string, readonly Figure[]>();
   let hasFailed = false;
   for (const [name, part] of PARTS) {
@@ -76,8 +79,11 @@ async function main(names: readonly string[]): Promise<number> {
       console.error(`${name}: could not be measured:`, error);
     }
   }
+  if (measured.size > 0) console.log(`\n${formatTable(measured)}`);
+  // A busy machine makes every figure worse: the load says how far to trust them.
+  const load = loadBefore.toFixed(1);
   console.log(
-    `\n${formatTable(measured)}\n\nnode ${process.version}, ${availableParallelism()} cores, code in ${measuredCode()}/`,
+    `\nnode ${process.version}, ${availableParallelism()} cores, load ${load} before, code in ${measuredCode()}/`,
   );
   return hasFailed ? 1 : 0;
 }

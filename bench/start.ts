@@ -9,7 +9,7 @@ import { openConnection } from './support/connection.ts';
 import { fetchFile } from './support/fetch-file.ts';
 import { median, type Figure } from './support/figures.ts';
 import { freePort } from './support/free-port.ts';
-import { spawnMirror, startMirror, stopMirror, untilListed, type MirrorOptions } from './support/mirror.ts';
+import { hasEnded, spawnMirror, startMirror, stopMirror, untilListed, type MirrorOptions } from './support/mirror.ts';
 import { startUpstream, type ServedImage } from './support/upstream.ts';
 
 const BLOBS = 2000;
@@ -71,7 +71,7 @@ async function timeStart(
   try {
     while (!(await canConnect(options.port))) {
       signal.throwIfAborted();
-      if (child.exitCode !== null) throw new Error(`the mirror ended with ${child.exitCode}`);
+      if (hasEnded(child)) throw new Error(`the mirror ended with ${child.exitCode ?? child.signalCode}`);
       if (nowMs() - spawnedAtMs > START_MS) throw new Error(`the mirror did not listen within ${START_MS / 1000} s`);
       await sleep(1, undefined, { signal });
     }

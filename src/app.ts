@@ -117,7 +117,7 @@ export function createApp(config: Config, deps: AppDeps): App {
   const icons = createIcons({ blobs, kept, upstreamOf, log, now });
   const keeper = createKeeper({ kept, records, log, now });
 
-  registerGauges(metrics.registry, {
+  const updateGauges = registerGauges(metrics.registry, {
     downloads: () => {
       const running = [...downloads.running];
       return { running: running.length, followers: running.reduce((sum, { followers }) => sum + followers, 0) };
@@ -163,7 +163,11 @@ export function createApp(config: Config, deps: AppDeps): App {
   healthRoute(server, { sendJson, version: PRODUCT.version });
   if (config.metrics.enabled) {
     const { registry } = metrics;
-    metricsRoute(server, { metrics: { contentType: registry.contentType, text: async () => registry.metrics() } });
+    const text = async (): Promise<string> => {
+      await updateGauges();
+      return registry.metrics();
+    };
+    metricsRoute(server, { metrics: { contentType: registry.contentType, text } });
   }
 
   return {

@@ -66,7 +66,7 @@ export async function startMirror(options: MirrorOptions, signal: AbortSignal): 
     const deadline = AbortSignal.any([signal, AbortSignal.timeout(START_MS)]);
     for (;;) {
       deadline.throwIfAborted();
-      if (child.exitCode !== null) throw new Error(`the mirror ended with ${child.exitCode}`);
+      if (hasEnded(child)) throw new Error(`the mirror ended with ${child.exitCode ?? child.signalCode}`);
       const serving = await readServing(cacheDir(options.dir));
       const { pid } = child;
       if (pid !== undefined && serving?.pid === pid && serving.address !== undefined) {
@@ -83,7 +83,7 @@ export async function startMirror(options: MirrorOptions, signal: AbortSignal): 
 }
 
 export async function stopMirror(child: ChildProcess): Promise<void> {
-  if (child.exitCode !== null || child.signalCode !== null || child.pid === undefined) return;
+  if (child.pid === undefined || hasEnded(child)) return;
   const exited = once(child, 'exit');
   child.kill('SIGTERM');
   const isLate = Symbol('late');
@@ -95,6 +95,10 @@ export async function stopMirror(child: ChildProcess): Promise<void> {
   if (first !== isLate) return;
   child.kill('SIGKILL');
   await exited;
+}
+
+export function hasEnded({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode !== null || signalCode !== null;
 }
 
 /** Waits until the merged list has `count` images; returns its bytes. */

@@ -12,7 +12,7 @@ import type { ImageUuid } from '../imgapi/ids.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createFeed, type Feed, type FeedState } from './feed.ts';
+import { createFeed, type Feed, type FeedState, type SavedImages } from './feed.ts';
 import { mergeLists, type Conflict, type UpstreamList } from './merge.ts';
 import { createSnapshot, type Snapshot } from './snapshot.ts';
 
@@ -82,6 +82,8 @@ interface View {
   readonly channel: string | undefined;
   current: CatalogView | undefined;
   merged: Merged | undefined;
+  /** There is a list from before the restart: nobody waits for the first refresh. */
+  hasSaved: boolean;
   /** Resolves when every upstream has a list or has failed once. */
   readonly firstTry: PromiseWithResolvers<void>;
   lastAskedMs: number;
@@ -123,6 +125,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       channel: key === '' ? undefined : key,
       current: undefined,
       merged: undefined,
+      hasSaved: false,
       firstTry: Promise.withResolvers<void>(),
       lastAskedMs: deps.now(),
     };
@@ -181,12 +184,20 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
   }
 
   async function refreshView(view: View): Promise<void> {
+    await Promise.all(feeds.map(async (feed) => feed.loadSaved(view.channel)));
+    noteSaved(view);
     await Promise.all(
       feeds.map(async (feed) => {
         await feed.refresh(view.channel, abort.signal);
         rebuild(view);
       }),
     );
+  }
+
+  /** A list from before the restart makes the view one that is served without a wait. */
+  function noteSaved(view: View): void {
+    view.hasSaved = feeds.some((feed) => feed.list(view.channel)?.isStale === true);
+    rebuild(view);
   }
 
   async function refreshFeed(feed: Feed): Promise<void> {
@@ -223,10 +234,15 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     }
   }
 
-  async function loadKept(upstream: string): Promise<readonly unknown[]> {
+  async function loadKept(upstream: string): Promise<SavedImages> {
     const images: unknown[] = [];
-    for await (const kept of deps.kept.all()) if (kept.upstream === upstream) images.push(kept.manifest);
-    return images;
+    let fetchedAtMs = deps.now();
+    for await (const kept of deps.kept.all()) {
+      if (kept.upstream !== upstream) continue;
+      images.push(kept.manifest);
+      fetchedAtMs = Math.min(fetchedAtMs, Date.parse(kept.fetchedAt));
+    }
+    return { images, fetchedAtMs };
   }
 
   function unavailable(view: View): MirrorError {
@@ -236,10 +252,10 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
 
   return {
     async start() {
-      viewOf(undefined);
+      const view = viewOf(undefined);
       await Promise.all(feeds.map(async (feed) => feed.load(async () => loadKept(feed.upstream.name))));
+      noteSaved(view);
       loaded.resolve();
-      rebuildAll();
       loops.push(...feeds.map(async (feed) => loop(feed)));
     },
 
@@ -248,9 +264,11 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       checkChannel(channel);
       const view = viewOf(channel);
       view.lastAskedMs = deps.now();
-      if (view.current === undefined || !isComplete(view)) {
+      if (!view.hasSaved && !isComplete(view)) {
         await Promise.race([view.firstTry.promise, sleep(firstWaitMs, undefined, { ref: false })]);
       }
+      // A list may have come since the last rebuild; where none has, this costs a comparison.
+      rebuild(view);
       if (view.current === undefined) throw unavailable(view);
       return view.current;
     },

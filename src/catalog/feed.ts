@@ -50,9 +50,18 @@ export interface Feed {
   refreshChannels(signal: AbortSignal): Promise<void>;
   /** Fetches the list for `channel` again; a call while one is under way shares it. Never rejects. */
   refresh(channel: string | undefined, signal: AbortSignal): Promise<void>;
-  /** The saved list of the default view, if nothing newer is here. */
-  load(fallback: () => Promise<readonly unknown[]>): Promise<void>;
+  /** Takes the saved channels and the saved list of the default view; without one, what `fallback` gives, if anything. */
+  load(fallback: () => Promise<SavedImages>): Promise<void>;
+  /** Takes the saved list for `channel` where there is none yet. */
+  loadSaved(channel: string | undefined): Promise<void>;
   state(): FeedState;
+}
+
+/** Raw manifests from an earlier run. */
+export interface SavedImages {
+  readonly images: readonly unknown[];
+  /** When the oldest was confirmed, ms since the epoch. */
+  readonly fetchedAtMs: number;
 }
 
 interface FeedDeps {
@@ -67,6 +76,8 @@ interface Held {
   validators: ListValidators;
   problem: string | undefined;
   hasTried: boolean;
+  isLoaded: boolean;
+  isSaved: boolean;
   shrunkenSeen: number;
   dropped: number;
   running: Promise<void> | undefined;
@@ -99,6 +110,8 @@ export function createFeed(deps: FeedDeps): Feed {
       validators: {},
       problem: undefined,
       hasTried: false,
+      isLoaded: false,
+      isSaved: true,
       shrunkenSeen: 0,
       dropped: 0,
       running: undefined,
@@ -129,6 +142,7 @@ export function createFeed(deps: FeedDeps): Feed {
       if (answer.kind === 'unchanged') {
         if (target.list !== undefined) target.list = { ...target.list, fetchedAtMs: deps.now(), isStale: false };
         target.problem = undefined;
+        target.shrunkenSeen = 0;
         refreshes.ok += 1;
         return;
       }
@@ -145,7 +159,7 @@ export function createFeed(deps: FeedDeps): Feed {
       target.validators = answer.validators;
       target.problem = undefined;
       refreshes.ok += 1;
-      await save(asked, target.list, answer.validators);
+      target.isSaved = false;
     } catch (error) {
       signal.throwIfAborted();
       refreshes.failed += 1;
@@ -181,18 +195,39 @@ export function createFeed(deps: FeedDeps): Feed {
     return manifests;
   }
 
-  async function save(asked: string | undefined, list: FeedList, validators: ListValidators): Promise<void> {
+  async function save(target: Held, asked: string | undefined): Promise<void> {
+    const { list, validators } = target;
+    if (list === undefined || target.isSaved) return;
+    target.isSaved = true;
     const images = list.manifests.map(({ json }) => json);
-    try {
-      await records.lists.set(upstream.name, asked, {
-        fetchedAt: new Date(list.fetchedAtMs).toISOString(),
-        images,
-        ...validators,
-      });
-    } catch (error) {
-      // It is served from memory all the same; only a restart without the upstream would miss it.
-      log.warn({ err: error, upstream: upstream.name }, 'a list could not be saved');
-    }
+    await records.lists.set(upstream.name, asked, {
+      fetchedAt: new Date(list.fetchedAtMs).toISOString(),
+      images,
+      ...validators,
+    });
+  }
+
+  async function takeSaved(target: Held, asked: string | undefined): Promise<void> {
+    if (target.isLoaded) return;
+    target.isLoaded = true;
+    const saved = await records.lists.get(upstream.name, asked);
+    if (saved === undefined) return;
+    const { images, etag, lastModified } = saved;
+    take(
+      target,
+      { images, fetchedAtMs: Date.parse(saved.fetchedAt) },
+      {
+        ...(etag === undefined ? {} : { etag }),
+        ...(lastModified === undefined ? {} : { lastModified }),
+      },
+    );
+  }
+
+  /** What is here already is newer. */
+  function take(target: Held, saved: SavedImages, validators: ListValidators): void {
+    if (target.list !== undefined) return;
+    target.list = { manifests: parseList(saved.images, target), fetchedAtMs: saved.fetchedAtMs, isStale: true };
+    target.validators = validators;
   }
 
   return {
@@ -213,29 +248,31 @@ export function createFeed(deps: FeedDeps): Feed {
       const target = channelFor(channel);
       if (target.kind === 'absent') return;
       const into = heldFor(target.channel);
-      into.running ??= fetchInto(into, target.channel, signal)
+      await takeSaved(into, target.channel);
+      if (into.running !== undefined) return into.running;
+      into.running = fetchInto(into, target.channel, signal)
         .catch((error: unknown) => log.debug({ err: error, upstream: upstream.name }, 'refresh given up'))
         .finally(() => {
           into.running = undefined;
         });
       await into.running;
+      // After the refresh, not within: who asks for another one meanwhile gets a fresh list.
+      await save(into, target.channel);
     },
 
     async load(fallback) {
       const savedChannels = await records.channels.get(upstream.name);
       if (channels === undefined && savedChannels !== undefined && savedChannels.length > 0) channels = savedChannels;
-      const saved = await records.lists.get(upstream.name, upstream.channel);
-      const images = saved?.images ?? (await fallback());
       const target = heldFor(upstream.channel);
-      if (target.list !== undefined || (saved === undefined && images.length === 0)) return;
-      const manifests = parseList(images, target);
-      const fetchedAtMs = saved === undefined ? 0 : Date.parse(saved.fetchedAt);
-      target.list = { manifests, fetchedAtMs, isStale: true };
-      const { etag, lastModified } = saved ?? {};
-      target.validators = {
-        ...(etag === undefined ? {} : { etag }),
-        ...(lastModified === undefined ? {} : { lastModified }),
-      };
+      await takeSaved(target, upstream.channel);
+      if (target.list !== undefined) return;
+      const saved = await fallback();
+      if (saved.images.length > 0) take(target, saved, {});
+    },
+
+    async loadSaved(channel) {
+      const target = channelFor(channel);
+      if (target.kind === 'ask') await takeSaved(heldFor(target.channel), target.channel);
     },
 
     state() {

@@ -71,6 +71,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
   const maxLookups = options.maxLookups ?? 200;
   const abort = new AbortController();
   const running = new Map<string, Promise<Resolution>>();
+  let asking = 0;
 
   async function resolve(request: ResolveRequest): Promise<Resolution> {
     const { uuid, channel } = request;
@@ -101,8 +102,11 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
       deps.onNegative();
       return (await keptImage(request)) ?? { kind: 'absent' };
     }
-    if (running.size > maxLookups) throw unknown(uuid, `${maxLookups} look-ups are under way already`);
-    const answer = await askUpstreams(request);
+    if (asking >= maxLookups) throw unknown(uuid, `${maxLookups} look-ups are under way already`);
+    asking += 1;
+    const answer = await askUpstreams(request).finally(() => {
+      asking -= 1;
+    });
     if (answer.kind === 'found') {
       const { manifest, upstream } = answer.entry;
       const fetchedAtMs = deps.now();

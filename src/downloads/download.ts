@@ -54,6 +54,8 @@ export interface Download {
   /** Bytes on disk. */
   readonly written: number;
   readonly followers: number;
+  /** True once it was aborted: it will fail, and must not be joined. */
+  readonly isGivenUp: boolean;
   /** Settles, never rejects, when the file is in place or given up and nothing of the download is left to do. */
   readonly ended: Promise<DownloadEnd>;
   follow(): FollowedDownload;
@@ -222,6 +224,9 @@ export function startDownload(
     },
     get followers() {
       return file.followers;
+    },
+    get isGivenUp() {
+      return abort.signal.aborted;
     },
     ended,
     follow: () => ({ headers: headers.promise, source: file.follow() }),

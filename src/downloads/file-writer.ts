@@ -59,6 +59,7 @@ export function createFileWriter(options: FileWriterOptions): FileWriter {
   return {
     async append(chunk) {
       check();
+      if (chunk.length === 0) return;
       pending.push(chunk);
       pendingBytes += chunk.length;
       running ??= drain();

@@ -87,7 +87,7 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
    * the answer: a herd must not reserve its blob many times over.
    */
   async function start(wanted: WantedBlob): Promise<Download | undefined> {
-    if (isClosed) throw new MirrorError('ShuttingDown', 'the mirror is shutting down');
+    if (isClosed) throw shuttingDown();
     if (running.size >= maxRunning) {
       throw new MirrorError('DownloadQueueFull', `${running.size} downloads are running or waiting already`);
     }
@@ -96,6 +96,10 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     }
     const reservation = await deps.space.reserve(wanted.size);
     if (reservation === undefined) return undefined;
+    if (isClosed) {
+      reservation.release();
+      throw shuttingDown();
+    }
     try {
       return begin(wanted, reservation);
     } catch (error) {
@@ -133,6 +137,11 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     async obtain(wanted) {
       for (;;) {
         const current = running.get(wanted.sha1);
+        if (current?.isGivenUp === true) {
+          // It failed with its last client and is cleaning up: who comes now begins anew.
+          await current.ended;
+          continue;
+        }
         if (current !== undefined) return followed(current, 'JOIN');
         const before = endedCount;
         const stored = await deps.blobs.open(wanted.sha1, wanted.size);
@@ -162,7 +171,7 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     async close() {
       isClosed = true;
       const all = [...running.values()];
-      for (const download of all) download.abort(new MirrorError('ShuttingDown', 'the mirror is shutting down'));
+      for (const download of all) download.abort(shuttingDown());
       await Promise.all(all.map((download) => download.ended));
     },
   };
@@ -172,4 +181,8 @@ function followed(download: Download, cache: 'MISS' | 'JOIN'): ObtainedBlob {
   const available = download.written;
   const stored = download.ended.then(({ result }) => result === 'stored');
   return { cache, available, stored, ...download.follow() };
+}
+
+function shuttingDown(): MirrorError {
+  return new MirrorError('ShuttingDown', 'the mirror is shutting down');
 }

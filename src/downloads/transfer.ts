@@ -53,6 +53,8 @@ export async function transferBlob(
       } catch (error) {
         signal.throwIfAborted();
         if (!(error instanceof MirrorError)) throw error;
+        // All of it had come: how the connection ended is of no interest, the SHA-1 decides.
+        if (target.received === wanted.size) return;
         last = error;
         failures = target.received > before ? 0 : failures + 1;
         deps.log.warn(
@@ -68,7 +70,10 @@ export async function transferBlob(
         if (isFinal(error)) break;
         const backoffMs = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** Math.max(0, failures - 1));
         if (failures < ATTEMPTS_WITHOUT_PROGRESS) {
-          await sleep(backoffMs * (0.5 + deps.random() / 2), undefined, { signal });
+          // Woken early only by the abort, whose reason the next turn throws.
+          await sleep(backoffMs * (0.5 + deps.random() / 2), undefined, { signal }).catch(() =>
+            signal.throwIfAborted(),
+          );
         }
       }
     }

@@ -2,45 +2,27 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { REFRESH_RESULTS, type Gauges } from './metrics.ts';
 
-/** Registers them; one look at each room per scrape. */
-export function registerGauges(registry: Registry, read: Gauges): void {
+/**
+ * Registers them. The function it returns reads every room once and sets them all: to be awaited before each scrape.
+ * (Their own `collect` would not do: prom-client collects side by side, and reads some before others have set them.)
+ */
+export function registerGauges(registry: Registry, read: Gauges): () => Promise<void> {
   const registers = [registry];
   const plain = (name: string, help: string): Gauge => new Gauge({ name: `imgapi_mirror_${name}`, help, registers });
   const byUpstream = (name: string, help: string): Gauge<'upstream'> =>
     new Gauge({ name: `imgapi_mirror_${name}`, help, labelNames: ['upstream'], registers });
 
+  const running = plain('downloads_running', 'Downloads under way, those that wait for a free slot included');
   const followers = plain('download_followers', 'Responses that follow a running download');
-  const running = new Gauge({
-    name: 'imgapi_mirror_downloads_running',
-    help: 'Downloads under way, those that wait for a free slot included',
-    registers,
-    collect() {
-      const now = read.downloads();
-      running.set(now.running);
-      followers.set(now.followers);
-    },
-  });
 
+  const blobs = plain('blobs', 'Stored blobs');
   const bytes = plain('blob_bytes', 'Bytes of the stored blobs');
   const maxBytes = plain('cache_max_bytes', 'cache.maxBytes; +Inf if there is no limit');
   const minFree = plain('cache_min_free_bytes', 'cache.minFreeBytes');
   const free = plain('cache_free_bytes', 'Free bytes of the file system the cache is on');
   const reserved = plain('cache_reserved_bytes', 'Bytes promised to running downloads');
-  const blobs = new Gauge({
-    name: 'imgapi_mirror_blobs',
-    help: 'Stored blobs',
-    registers,
-    async collect() {
-      const now = await read.storage();
-      blobs.set(now.blobs);
-      bytes.set(now.bytes);
-      maxBytes.set(now.maxBytes ?? Number.POSITIVE_INFINITY);
-      minFree.set(now.minFreeBytes);
-      free.set(now.freeBytes);
-      reserved.set(now.reservedBytes);
-    },
-  });
 
+  const images = plain('catalog_images', 'Images in the merged catalog that clients see by default');
   const conflicts = plain('catalog_conflicts', 'Images whose upstreams disagree on a SHA-1 now');
   const listed = byUpstream('upstream_images', 'Images in the newest good list of an upstream');
   const up = byUpstream('upstream_up', '1 if the last refresh of its list went well');
@@ -52,22 +34,30 @@ export function registerGauges(registry: Registry, read: Gauges): void {
     labelNames: ['upstream', 'result'],
     registers,
   });
-  const images = new Gauge({
-    name: 'imgapi_mirror_catalog_images',
-    help: 'Images in the merged catalog that clients see by default',
-    registers,
-    collect() {
-      const now = read.catalog();
-      images.set(now.images);
-      conflicts.set(now.conflicts);
-      refreshes.reset();
-      for (const { upstream, ...state } of now.upstreams) {
-        listed.set({ upstream }, state.images);
-        up.set({ upstream }, state.isUp ? 1 : 0);
-        age.set({ upstream }, state.ageSeconds ?? Number.NaN);
-        dropped.set({ upstream }, state.dropped);
-        for (const result of REFRESH_RESULTS) refreshes.inc({ upstream, result }, state.refreshes[result]);
-      }
-    },
-  });
+
+  return async () => {
+    const storage = await read.storage();
+    blobs.set(storage.blobs);
+    bytes.set(storage.bytes);
+    maxBytes.set(storage.maxBytes ?? Number.POSITIVE_INFINITY);
+    minFree.set(storage.minFreeBytes);
+    free.set(storage.freeBytes);
+    reserved.set(storage.reservedBytes);
+
+    const downloads = read.downloads();
+    running.set(downloads.running);
+    followers.set(downloads.followers);
+
+    const catalog = read.catalog();
+    images.set(catalog.images);
+    conflicts.set(catalog.conflicts);
+    refreshes.reset();
+    for (const { upstream, ...state } of catalog.upstreams) {
+      listed.set({ upstream }, state.images);
+      up.set({ upstream }, state.isUp ? 1 : 0);
+      age.set({ upstream }, state.ageSeconds ?? Number.NaN);
+      dropped.set({ upstream }, state.dropped);
+      for (const result of REFRESH_RESULTS) refreshes.inc({ upstream, result }, state.refreshes[result]);
+    }
+  };
 }

@@ -1,7 +1,12 @@
 /** Asking a mirror under test: one request on a connection of its own, its answer with the body as text and JSON. */
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Route, Step } from '../support/image-server.ts';
+import type { TestMirror } from '../support/mirror.ts';
 import { rawRequest, type RawRequestOptions, type RawResponse } from '../support/raw-request.ts';
+import { until } from '../support/wait-for.ts';
 
 export interface Answer extends RawResponse {
   readonly text: string;
@@ -22,16 +27,63 @@ export function createAsk({ port }: { readonly port: number }): Ask {
   };
 }
 
+type Fields = Readonly<Record<string, unknown>>;
+
+/** A JSON object's fields; anything else fails the test. */
+export function fieldsOf(value: unknown): Fields {
+  assert.ok(isFields(value), `an object, not ${JSON.stringify(value)}`);
+  return value;
+}
+
 /** The uuids of a list, in its order. */
 export function uuidsOf(answer: Answer): string[] {
-  assert.ok(Array.isArray(answer.json), `a list, not ${answer.status} ${answer.text.slice(0, 200)}`);
-  return (answer.json as { uuid: string }[]).map(({ uuid }) => uuid);
+  return entriesOf(answer).map(({ uuid }) => String(uuid));
 }
 
 /** The name fields of a list, in its order. */
 export function namesOf(answer: Answer): string[] {
-  assert.ok(Array.isArray(answer.json), `a list, not ${answer.status} ${answer.text.slice(0, 200)}`);
-  return (answer.json as { name: string }[]).map(({ name }) => name);
+  return entriesOf(answer).map(({ name }) => String(name));
+}
+
+/** How many answers had each X-Cache. */
+export function cachesOf(answers: readonly Pick<RawResponse, 'headers'>[]): Readonly<Record<string, number>> {
+  const counts: Record<string, number> = {};
+  for (const { headers } of answers) {
+    const cache = String(headers['x-cache']);
+    counts[cache] = (counts[cache] ?? 0) + 1;
+  }
+  return counts;
+}
+
+/** Holds an image server's answers until everybody has asked, so that no test has to be fast. */
+export interface Gate {
+  /** For `startImageServer({ steps })`. */
+  readonly steps: readonly Step[];
+  /** Lets the answers go once the mirror has seen so many requests from now on. Await it beside the requests. */
+  readonly openAfter: (mirror: TestMirror, requests: number) => Promise<void>;
+}
+
+/** Holds the answers to requests of one route. */
+export function createGate(route: Route): Gate {
+  const opened = Promise.withResolvers<void>();
+  return {
+    steps: [
+      async ({ request, signal }) => {
+        if (request.route === route && !signal.aborted) await Promise.race([opened.promise, once(signal, 'abort')]);
+        return false;
+      },
+    ],
+    async openAfter(mirror, requests) {
+      let seen = 0;
+      mirror.app.server.server.on('request', () => {
+        seen += 1;
+      });
+      await until(() => seen >= requests, { what: `${requests} requests at the mirror` });
+      // The last of them has yet to get from its head to its question.
+      await sleep(50);
+      opened.resolve();
+    },
+  };
 }
 
 export interface ExpectedError {
@@ -48,12 +100,12 @@ export function assertError(answer: Answer, expected: ExpectedError): void {
   assert.equal(answer.status, status, answer.text);
   assert.equal(answer.headers['content-type'], 'application/json');
   assert.equal(answer.headers['content-length'], String(answer.bytes));
-  const body = answer.json as { code: string; message: string; errors?: object[] };
+  const body = fieldsOf(answer.json);
   assert.equal(answer.text, JSON.stringify(body, null, 2));
-  assert.equal(body.code, code);
-  if (typeof message === 'string') assert.equal(body.message, message);
-  else assert.match(body.message, message);
-  if (errors !== undefined) assert.deepEqual(body.errors, errors);
+  assert.equal(body['code'], code);
+  if (typeof message === 'string') assert.equal(body['message'], message);
+  else assert.match(String(body['message']), message);
+  if (errors !== undefined) assert.deepEqual(body['errors'], errors);
 }
 
 /** What came back for bytes no HTTP library would send. */
@@ -81,6 +133,15 @@ export async function sendBytes(port: number, bytes: string | Buffer, deadlineMs
   clearTimeout(timer);
   socket.destroy();
   return { text: Buffer.concat(chunks).toString('latin1'), isClosed, tookMs: performance.now() - startedAt };
+}
+
+function entriesOf({ json, status, text }: Answer): Fields[] {
+  assert.ok(Array.isArray(json), `a list, not ${status} ${text.slice(0, 200)}`);
+  return json.map(fieldsOf);
+}
+
+function isFields(value: unknown): value is Fields {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function parsed(text: string): unknown {

@@ -63,10 +63,9 @@ test('an upstream with channels beside one without', async (t) => {
   });
 
   await t.test('an image is found in its channels, in * and nowhere else', async () => {
-    const statuses = async (uuid: string, tail: string): Promise<number[]> => {
-      const queries = ['', '?channel=release', '?channel=dev', '?channel=*'];
-      return Promise.all(queries.map(async (query) => (await ask(`/images/${uuid}${tail}${query}`)).status));
-    };
+    const queries = ['', '?channel=release', '?channel=dev', '?channel=*'];
+    const statuses = async (uuid: string, tail: string): Promise<number[]> =>
+      Promise.all(queries.map(async (query) => (await ask(`/images/${uuid}${tail}${query}`)).status));
     for (const tail of ['', '/file', '/icon']) {
       assert.deepEqual(await statuses(both.uuid, tail), [200, 200, 200, 200], tail);
       assert.deepEqual(await statuses(release.uuid, tail), [200, 200, 404, 200], tail);

@@ -4,7 +4,7 @@ import { brotliDecompressSync, gunzipSync, zstdDecompressSync } from 'node:zlib'
 import { startImageServer } from '../support/image-server.ts';
 import { makeCatalog, makeImage } from '../support/images.ts';
 import { startMirror } from '../support/mirror.ts';
-import { createAsk, type Answer } from './ask.ts';
+import { createAsk, fieldsOf, type Answer } from './ask.ts';
 
 const DECOMPRESS: Readonly<Record<string, (body: Buffer) => Buffer>> = {
   gzip: gunzipSync,
@@ -171,5 +171,5 @@ test('an error is short and goes out as it is', async (t) => {
   const answer = await ask('/images?limit=x', { headers: { 'accept-encoding': 'gzip' } });
   assert.equal(answer.status, 422);
   assert.equal(answer.headers['content-encoding'], undefined);
-  assert.equal((answer.json as { code: string }).code, 'InvalidParameter');
+  assert.equal(fieldsOf(answer.json)['code'], 'InvalidParameter');
 });

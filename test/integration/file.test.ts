@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readdirSync } from 'node:fs';
 import path from 'node:path';
 import { test } from 'node:test';
+import { fieldsOf } from './ask.ts';
 import { rawRequest } from '../support/imgadm-client.ts';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
@@ -44,13 +45,9 @@ test('twenty clients of one cold file cost one upstream fetch, and all get all b
     Array.from({ length: 20 }, async () => rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true })),
   );
   for (const answer of answers) assert.equal(answer.sha1, image.files[0]?.sha1);
-  assert.deepEqual(
-    answers
-      .map((answer) => answer.headers['x-cache'])
-      .toSorted()
-      .slice(-2),
-    ['JOIN', 'MISS'],
-  );
+  const results = answers.map((answer) => answer.headers['x-cache']);
+  assert.equal(results.filter((result) => result === 'MISS').length, 1);
+  assert.equal(results.filter((result) => result === 'JOIN').length, 19);
   assert.equal(upstream.countOf('file'), 1);
   assert.equal(upstream.bytesSent, 3_000_000);
 });
@@ -127,9 +124,9 @@ test('when every source fails before headers the client gets 503 with a body', a
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
   assert.equal(answer.status, 503);
-  const body = JSON.parse(answer.body.toString()) as { code: string; message: string };
-  assert.equal(body.code, 'UpstreamUnavailable');
-  assert.match(body.message, /up0.*403/);
+  const { code, message } = fieldsOf(JSON.parse(answer.body.toString()));
+  assert.equal(code, 'UpstreamUnavailable');
+  assert.match(String(message), /up0.*403/);
 });
 
 test('the download goes on when its only client leaves, and the next one joins or hits', async (t) => {

@@ -4,9 +4,13 @@ import { test } from 'node:test';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage, type TestImage } from '../support/images.ts';
 import { startMirror } from '../support/mirror.ts';
-import { assertError, createAsk, type Answer } from './ask.ts';
+import { assertError, cachesOf, createAsk, createGate, fieldsOf, type Answer, type ExpectedError } from './ask.ts';
 
 const iconPath = ({ uuid }: TestImage): string => `/images/${uuid}/icon`;
+
+function noIconOf({ uuid }: TestImage): ExpectedError {
+  return { status: 404, code: 'ResourceNotFound', message: `image "${uuid}" has no icon` };
+}
 
 function assertIcon(answer: Answer, image: TestImage, cache: string): void {
   const { bytes, contentType } = image.icon!;
@@ -42,12 +46,14 @@ test('an icon is a MISS first and a HIT after, with its own type, MD5 and tag', 
 
 test('many clients of a cold icon cost one request', async (t) => {
   const image = makeImage({ icon: true, size: 900 });
-  await using upstream = await startImageServer({ images: [image] });
-  upstream.behave = ({ route }) => (route === 'icon' ? { delayHeadersMs: 200 } : undefined);
-  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url] }));
+  const gate = createGate('icon');
+  await using upstream = await startImageServer({ images: [image], steps: gate.steps });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const ask = createAsk(mirror);
+  const opened = gate.openAfter(mirror, 10);
   const answers = await Promise.all(Array.from({ length: 10 }, async () => ask(iconPath(image))));
-  const results = answers.map(({ headers }) => headers['x-cache']).toSorted();
-  assert.deepEqual(results, [...Array.from({ length: 9 }, () => 'JOIN'), 'MISS']);
+  await opened;
+  assert.deepEqual(cachesOf(answers), { MISS: 1, JOIN: 9 });
   for (const { body } of answers) assert.deepEqual(body, image.icon!.bytes);
   assert.equal(upstream.countOf('icon'), 1);
 });
@@ -57,14 +63,9 @@ test('an image without an icon is 404, and its upstream is not asked', async (t)
   const promised = makeImage({ name: 'promised', size: 900, extra: { icon: true } });
   await using upstream = await startImageServer({ images: [none, promised] });
   const ask = createAsk(await startMirror(t, { upstreams: [upstream.url] }));
-  const expected = (image: TestImage) => ({
-    status: 404,
-    code: 'ResourceNotFound',
-    message: `image "${image.uuid}" has no icon`,
-  });
-  assertError(await ask(iconPath(none)), expected(none));
+  assertError(await ask(iconPath(none)), noIconOf(none));
   assert.equal(upstream.countOf('icon'), 0);
-  assertError(await ask(iconPath(promised)), expected(promised));
+  assertError(await ask(iconPath(promised)), noIconOf(promised));
   const unknown = '99999999-0000-4000-8000-000000000000';
   assertError(await ask(`/images/${unknown}/icon`), {
     status: 404,
@@ -78,11 +79,11 @@ test('an icon that cannot be fetched is 503 and is not kept', async (t) => {
   await using upstream = await startImageServer({ images: [image] });
   const ask = createAsk(await startMirror(t, { upstreams: [{ url: upstream.url, stallTimeout: 300 }] }));
   const troubles = [{ status: 500 }, { status: 403 }, { hangHeaders: true }, { resetHeaders: true }];
-  for (const behaviour of [...troubles, { cutAfterBytes: 10 }, { redirectTo: '/other' }]) {
+  for (const behaviour of [...troubles, { cutAfterBytes: 10 }, { redirectTo: 'http://127.0.0.1:9/' }]) {
     upstream.behave = ({ route }) => (route === 'icon' ? behaviour : undefined);
     const answer = await ask(iconPath(image));
     assert.equal(answer.status, 503, `${JSON.stringify(behaviour)}: ${answer.text}`);
-    assert.match((answer.json as { message: string }).message, /up0/);
+    assert.match(String(fieldsOf(answer.json)['message']), /up0/);
   }
   upstream.behave = undefined;
   assertIcon(await ask(iconPath(image)), image, 'MISS');

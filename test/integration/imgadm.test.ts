@@ -28,6 +28,12 @@ function makeChain(length: number, size: number, seed = 'chain'): TestImage[] {
   return chain;
 }
 
+/** ms since the epoch; a time without a zone is UTC. */
+function timeOf(image: Readonly<Record<string, unknown>>): number {
+  const text = String(image['published_at']);
+  return Date.parse(text.endsWith('Z') ? text : `${text}Z`);
+}
+
 function clientOf(t: { after(close: () => void): void }, url: string, more: object = {}): ImgadmClient {
   const imgadm = createImgadmClient({ url, ...more });
   t.after(() => imgadm.close());
@@ -48,11 +54,7 @@ test('avail over two upstreams of 2,500 images with ties lists every image exact
   assert.equal(new Set(uuids).size, uuids.length, 'none twice');
   assert.deepEqual(uuids.toSorted(), [...byUuid.keys()].toSorted(), 'none lost');
   for (const image of images) assert.deepEqual(image, byUuid.get(String(image['uuid'])));
-  const timeOf = (image: object): number => {
-    const text = String((image as { published_at: string }).published_at);
-    return Date.parse(/Z$/.test(text) ? text : `${text}Z`);
-  };
-  const times = images.map(timeOf);
+  const times = images.map((image) => timeOf(image));
   assert.deepEqual(
     times,
     times.toSorted((a, b) => a - b),

@@ -1,37 +1,27 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { startImageServer } from '../support/image-server.ts';
-import { makeImage } from '../support/images.ts';
+import { makeImage, type TestImage } from '../support/images.ts';
 import { startMirror } from '../support/mirror.ts';
 import { assertError, createAsk, namesOf, uuidsOf } from './ask.ts';
 
 const day = (number: number): string => `2020-01-0${number}T00:00:00Z`;
 
-/** Two upstreams, whose images alternate by date; `b1` and `b2` tie with `a2`. */
-function shelves() {
-  const image = (name: string, at: number, uuid?: string) =>
-    makeImage({ name, size: 900, publishedAt: day(at), ...(uuid === undefined ? {} : { uuid }) });
-  const a = [
-    image('a1', 1),
-    image('a2', 3, '55555555-0000-4000-8000-000000000000'),
-    image('a3', 5),
-    image('inactive', 4),
-  ];
-  const b = [image('b1', 3, '11111111-0000-4000-8000-000000000000'), image('b2', 3), image('b3', 7)];
-  return { a, b };
+function imageOf(name: string, at: number, uuid?: string): TestImage {
+  return makeImage({ name, size: 900, publishedAt: day(at), ...(uuid === undefined ? {} : { uuid }) });
 }
 
 test('a marker is where the page starts, whatever became of its image', async (t) => {
-  const { a, b } = shelves();
+  // By date they alternate between the upstreams; on the third day three of them tie.
+  const a = [imageOf('a1', 1), imageOf('a2', 3, '55555555-0000-4000-8000-000000000000'), imageOf('a3', 5)] as const;
+  const b = [
+    imageOf('b1', 3, '11111111-0000-4000-8000-000000000000'),
+    imageOf('b2', 3, 'ffffffff-0000-4000-8000-000000000000'),
+    imageOf('b3', 7),
+  ] as const;
   const inactive = makeImage({ name: 'inactive', state: 'disabled', publishedAt: day(4), size: 900 });
-  const tieLast = makeImage({
-    name: 'b2',
-    size: 900,
-    publishedAt: day(3),
-    uuid: 'ffffffff-0000-4000-8000-000000000000',
-  });
-  await using one = await startImageServer({ images: [...a.slice(0, 3), inactive] });
-  await using two = await startImageServer({ images: [b[0]!, tieLast, b[2]!] });
+  await using one = await startImageServer({ images: [...a, inactive] });
+  await using two = await startImageServer({ images: b });
   const mirror = await startMirror(t, { upstreams: [one.url, two.url] });
   const ask = createAsk(mirror);
   const names = ['a1', 'b1', 'a2', 'b2', 'a3', 'b3'];
@@ -51,12 +41,12 @@ test('a marker is where the page starts, whatever became of its image', async (t
   });
 
   await t.test('the last one gives itself alone, so that a client sees the end', async () => {
-    assert.deepEqual(await page(`marker=${b[2]!.uuid}&limit=1000`), ['b3']);
+    assert.deepEqual(await page(`marker=${b[2].uuid}&limit=1000`), ['b3']);
   });
 
   await t.test('filters apply to what comes after the marker, not to the marker', async () => {
-    assert.deepEqual(await page(`marker=${a[1]!.uuid}&name=~b`), ['b2', 'b3']);
-    assert.deepEqual(await page(`marker=${a[1]!.uuid}&name=b3&limit=1`), ['b3']);
+    assert.deepEqual(await page(`marker=${a[1].uuid}&name=~b`), ['b2', 'b3']);
+    assert.deepEqual(await page(`marker=${a[1].uuid}&name=b3&limit=1`), ['b3']);
   });
 
   await t.test('a date marker starts at the first image not before it', async () => {
@@ -76,10 +66,10 @@ test('a marker is where the page starts, whatever became of its image', async (t
   });
 
   await t.test('an image that leaves the list between two pages still marks its place', async () => {
-    one.images.add({ ...a[1]!, manifest: { ...a[1]!.manifest, state: 'disabled', disabled: true } });
+    one.images.add({ ...a[1], manifest: { ...a[1].manifest, state: 'disabled', disabled: true } });
     await mirror.app.catalog.refresh();
     assert.deepEqual(await page(''), ['a1', 'b1', 'b2', 'a3', 'b3']);
-    assert.deepEqual(await page(`marker=${a[1]!.uuid}&limit=1000`), ['b2', 'a3', 'b3']);
+    assert.deepEqual(await page(`marker=${a[1].uuid}&limit=1000`), ['b2', 'a3', 'b3']);
   });
 
   await t.test('only a confirmed absence is 404', async () => {
@@ -92,13 +82,7 @@ test('a marker is where the page starts, whatever became of its image', async (t
   });
 
   await t.test('junk is refused', async () => {
-    const queries = [
-      'junk',
-      a[0]!.uuid.toUpperCase(),
-      `${a[0]!.uuid}0`,
-      '2020-13-45',
-      `${a[0]!.uuid}&marker=2020-01-01`,
-    ];
+    const queries = ['junk', a[0].uuid.toUpperCase(), `${a[0].uuid}0`, '2020-13-45', `${a[0].uuid}&marker=2020-01-01`];
     for (const marker of queries) {
       assertError(await ask(`/images?marker=${marker}`), { status: 422, code: 'InvalidParameter', message: /marker/ });
     }

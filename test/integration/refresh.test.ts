@@ -8,11 +8,11 @@ import { createAsk, namesOf, uuidsOf } from './ask.ts';
 
 interface Bench {
   readonly upstream: ImageServer;
-  refresh(): Promise<void>;
+  readonly refresh: () => Promise<void>;
   /** Images listed, and what X-Cache says of them. */
-  look(): Promise<readonly [images: number, cache: unknown]>;
+  readonly look: () => Promise<readonly [images: number, cache: unknown]>;
   /** Makes these the upstream's only images. */
-  holdOnly(images: readonly TestImage[]): void;
+  readonly holdOnly: (images: readonly TestImage[]) => void;
 }
 
 async function startBench(
@@ -47,7 +47,7 @@ test('an upstream with ETags is asked conditionally; its 304 keeps the list and 
   assert.deepEqual(await look(), [20, 'HIT']);
   upstream.forget();
   await refresh();
-  const [list] = upstream.requests.filter(({ route }) => route === 'list');
+  const list = upstream.requests.find(({ route }) => route === 'list');
   assert.match(String(list?.headers['if-none-match']), /^"[0-9a-f]{40}"$/);
   assert.deepEqual(await look(), [20, 'HIT']);
   assert.equal(upstream.countOf('list'), 1, 'one page, no body');

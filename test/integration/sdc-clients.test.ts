@@ -9,6 +9,7 @@ import { startMirror } from '../support/mirror.ts';
 import { createSdcClient, type SdcClient } from '../support/sdc-client.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { until } from '../support/wait-for.ts';
+import { fieldsOf } from './ask.ts';
 
 const CHANNELS = [{ name: 'release', description: 'Tested', default: true }, { name: 'dev' }] as const;
 
@@ -31,9 +32,9 @@ test('Triton’s own client takes the mirror for an image server', async (t) => 
       .digest('hex');
 
   await t.test('ping', async () => {
-    const pong = (await client.ping()) as { ping: string; imgapi: boolean };
-    assert.equal(pong.ping, 'pong');
-    assert.equal(pong.imgapi, true);
+    const pong = fieldsOf(await client.ping());
+    assert.equal(pong['ping'], 'pong');
+    assert.equal(pong['imgapi'], true);
   });
 
   await t.test('listImages, with filters and channels', async () => {

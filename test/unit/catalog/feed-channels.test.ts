@@ -82,7 +82,7 @@ test('channels survive a restart', async (t) => {
   const before = feedBench(t);
   await before.feed.refreshChannels(signal);
   const after = feedBench(t, { store: before.store });
-  await after.feed.load(async () => []);
+  await after.feed.load(async () => ({ images: [], fetchedAtMs: 0 }));
   assert.deepEqual(after.feed.channels, CHANNELS);
 });
 
@@ -94,7 +94,7 @@ test("a channel's list survives a restart as the default one does", async (t) =>
   await before.feed.refresh('dev', signal);
   const after = feedBench(t, { store: before.store });
   after.upstream.onList = () => down('up0');
-  await after.feed.load(async () => []);
+  await after.feed.load(async () => ({ images: [], fetchedAtMs: 0 }));
   await after.feed.refresh('dev', signal);
   assert.equal(after.feed.list('dev')?.manifests.length, 1);
   assert.equal(after.feed.list('dev')?.isStale, true);

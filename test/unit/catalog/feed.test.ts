@@ -170,7 +170,7 @@ test('after a restart the saved list is there, stale, with the time it was confi
   await before.feed.refresh(undefined, signal);
   const after = feedBench(t, { store: before.store });
   after.clock += 3_600_000;
-  await after.feed.load(async () => []);
+  await after.feed.load(async () => ({ images: [], fetchedAtMs: 0 }));
   assert.deepEqual(
     uuidsIn(after.feed),
     four.map(({ uuid }) => uuid),
@@ -187,14 +187,14 @@ test('after a restart the saved list is there, stale, with the time it was confi
 
 test('without a saved list what is kept on disk is the list', async (t) => {
   const { feed } = feedBench(t);
-  await feed.load(async () => [imageOf(1).json, 'junk']);
+  await feed.load(async () => ({ images: [imageOf(1).json, 'junk'], fetchedAtMs: 0 }));
   assert.deepEqual(uuidsIn(feed), [imageOf(1).uuid]);
   assert.equal(feed.list(undefined)?.isStale, true);
 });
 
 test('nothing saved and nothing kept is no list, not an empty one', async (t) => {
   const { feed } = feedBench(t);
-  await feed.load(async () => []);
+  await feed.load(async () => ({ images: [], fetchedAtMs: 0 }));
   assert.equal(feed.list(undefined), undefined);
 });
 
@@ -202,7 +202,7 @@ test('what was loaded late does not take the place of what was fetched', async (
   const { feed, upstream } = feedBench(t);
   upstream.onList = () => listOf(four);
   await feed.refresh(undefined, signal);
-  await feed.load(async () => [imageOf(9).json]);
+  await feed.load(async () => ({ images: [imageOf(9).json], fetchedAtMs: 0 }));
   assert.equal(uuidsIn(feed)?.length, 4);
   assert.equal(feed.list(undefined)?.isStale, false);
 });

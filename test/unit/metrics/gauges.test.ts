@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { Registry } from 'prom-client';
+import { registerGauges } from '../../../src/metrics/gauges.ts';
+import type { Gauges } from '../../../src/metrics/metrics.ts';
+import { seriesOf } from './exposition.ts';
+
+interface State {
+  running: number;
+  followers: number;
+  blobs: number;
+  maxBytes: number | null;
+  ageSeconds: number | undefined;
+  isUp: boolean;
+  ok: number;
+}
+
+function bench() {
+  const state: State = {
+    running: 0,
+    followers: 0,
+    blobs: 0,
+    maxBytes: null,
+    ageSeconds: undefined,
+    isUp: false,
+    ok: 0,
+  };
+  const read: Gauges = {
+    downloads: () => ({ running: state.running, followers: state.followers }),
+    async storage() {
+      await turn();
+      const { blobs, maxBytes } = state;
+      return { blobs, bytes: blobs * 1000, maxBytes, minFreeBytes: 5, freeBytes: 7, reservedBytes: blobs + 1 };
+    },
+    catalog: () => ({
+      images: state.blobs * 2,
+      conflicts: state.blobs * 3,
+      upstreams: [
+        {
+          upstream: 'up0',
+          images: state.blobs * 4,
+          isUp: state.isUp,
+          ageSeconds: state.ageSeconds,
+          dropped: state.blobs,
+          refreshes: { ok: state.ok, failed: 1, held: 0 },
+        },
+      ],
+    }),
+  };
+  const registry = new Registry();
+  const update = registerGauges(registry, read);
+  async function series() {
+    await update();
+    return seriesOf(await registry.metrics());
+  }
+  return { state, series };
+}
+
+test('everything is there at the first scrape, also of a mirror that has just begun', async () => {
+  const series = await bench().series();
+  for (const name of [
+    'downloads_running',
+    'download_followers',
+    'blobs',
+    'blob_bytes',
+    'catalog_images',
+    'catalog_conflicts',
+  ]) {
+    assert.equal(series.get(`imgapi_mirror_${name}`), 0, name);
+  }
+  assert.equal(series.get('imgapi_mirror_cache_max_bytes'), Infinity);
+  assert.ok(Number.isNaN(series.get('imgapi_mirror_upstream_list_age_seconds{upstream="up0"}')));
+  for (const result of ['ok', 'failed', 'held']) {
+    const name = `imgapi_mirror_catalog_refreshes_total{upstream="up0",result="${result}"}`;
+    assert.ok(series.has(name), name);
+  }
+});
+
+test('a scrape shows the state of its own moment, not that of the scrape before', async () => {
+  const { state, series } = bench();
+  await series();
+  Object.assign(state, { running: 2, followers: 9, blobs: 3, maxBytes: 5000, ageSeconds: 12.5, isUp: true, ok: 4 });
+  const now = await series();
+  const expected: readonly (readonly [string, number])[] = [
+    ['downloads_running', 2],
+    ['download_followers', 9],
+    ['blobs', 3],
+    ['blob_bytes', 3000],
+    ['cache_max_bytes', 5000],
+    ['cache_min_free_bytes', 5],
+    ['cache_free_bytes', 7],
+    ['cache_reserved_bytes', 4],
+    ['catalog_images', 6],
+    ['catalog_conflicts', 9],
+    ['upstream_images{upstream="up0"}', 12],
+    ['upstream_up{upstream="up0"}', 1],
+    ['upstream_list_age_seconds{upstream="up0"}', 12.5],
+    ['upstream_list_dropped_entries{upstream="up0"}', 3],
+    ['catalog_refreshes_total{upstream="up0",result="ok"}', 4],
+  ];
+  assert.deepEqual(
+    expected.map(([name]) => [name, now.get(`imgapi_mirror_${name}`)]),
+    expected,
+  );
+});
+
+test('a counter of refreshes is as high as it is, however often it is read', async () => {
+  const { state, series } = bench();
+  state.ok = 4;
+  for (let scrapes = 0; scrapes < 3; scrapes++) {
+    assert.equal((await series()).get('imgapi_mirror_catalog_refreshes_total{upstream="up0",result="ok"}'), 4);
+  }
+});
