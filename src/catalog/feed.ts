@@ -167,6 +167,8 @@ export function createFeed(deps: FeedDeps): Feed {
       setStale(target, error instanceof Error ? error.message : String(error));
     } finally {
       target.hasTried = true;
+      // In the same turn in which the list is there: who asks for a refresh from now on gets another one.
+      target.running = undefined;
     }
   }
 
@@ -248,13 +250,10 @@ export function createFeed(deps: FeedDeps): Feed {
       const target = channelFor(channel);
       if (target.kind === 'absent') return;
       const into = heldFor(target.channel);
-      await takeSaved(into, target.channel);
       if (into.running !== undefined) return into.running;
-      into.running = fetchInto(into, target.channel, signal)
-        .catch((error: unknown) => log.debug({ err: error, upstream: upstream.name }, 'refresh given up'))
-        .finally(() => {
-          into.running = undefined;
-        });
+      into.running = takeSaved(into, target.channel)
+        .then(async () => fetchInto(into, target.channel, signal))
+        .catch((error: unknown) => log.debug({ err: error, upstream: upstream.name }, 'refresh given up'));
       await into.running;
       // After the refresh, not within: who asks for another one meanwhile gets a fresh list.
       await save(into, target.channel);

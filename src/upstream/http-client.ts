@@ -63,8 +63,9 @@ export interface HttpClient {
 
 /** The answers that say where else to ask. 304 is none of them. */
 const REDIRECTS: ReadonlySet<number> = new Set([301, 302, 303, 307, 308]);
-/** What is drained of an unwanted body before its connection is closed instead, in bytes. */
+/** What is drained of an unwanted body, in bytes and for how long, before its connection is closed instead. */
 const DISCARD_BYTES = 64 * 1024;
+const DISCARD_MS = 1_000;
 
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const base = new URL(options.url);
@@ -90,9 +91,8 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         let url = new URL(`${base.origin}${basePath}${request.path}`);
         let answer = await ask(url, request);
         for (let hops = 1; REDIRECTS.has(answer.statusCode); hops++) {
-          const next = redirects(url, headerOf(answer, 'location'), hops);
           await discard(answer);
-          url = next;
+          url = redirects(url, headerOf(answer, 'location'), hops);
           answer = await ask(url, request);
         }
         return responseOf(options.name, answer);
@@ -123,7 +123,8 @@ function headerOf(answer: Dispatcher.ResponseData, name: string): string | undef
 
 async function discard(answer: Dispatcher.ResponseData): Promise<void> {
   // Whatever goes wrong while throwing away is of no interest: the connection is closed then.
-  await answer.body.dump({ limit: DISCARD_BYTES }).catch(() => answer.body.destroy());
+  const signal = AbortSignal.timeout(DISCARD_MS);
+  await answer.body.dump({ limit: DISCARD_BYTES, signal }).catch(() => answer.body.destroy());
 }
 
 /**

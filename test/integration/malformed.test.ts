@@ -61,7 +61,8 @@ test('headers too large, doubled, missing or contradictory are refused, and the 
     ['a length that is none', 400, get('/images', 'Host: x\r\nContent-Length: -1\r\n')],
     ['a header without a colon', 400, get('/images', 'Host: x\r\nnonsense\r\n')],
     ['a NUL in a header', 400, get('/images', 'Host: x\r\nX-Nul: a\0b\r\n')],
-    ['no HTTP at all', 400, '\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03\r\n\r\n'],
+    ['a version of HTTP there is not', 400, 'GET /images HTTP/9.9\r\nHost: x\r\n\r\n'],
+    ['a request line without a version', 400, 'GET /images\r\n\r\n'],
   ];
   for (const [what, status, bytes] of cases) {
     const { text, isClosed } = await sendBytes(mirror.port, bytes);
@@ -69,6 +70,15 @@ test('headers too large, doubled, missing or contradictory are refused, and the 
     assert.ok(isClosed, what);
     assert.equal((await createAsk(mirror)('/ping')).status, 200, `after ${what}`);
   }
+});
+
+test('TLS, SSH or noise on the plain port ends the connection and nothing else', async (t) => {
+  const mirror = await startOne(t);
+  for (const bytes of ['\x16\x03\x01\x02\0\x01\0\x01\xfc\x03\x03', 'SSH-2.0-OpenSSH_9.9\r\n', '\0'.repeat(10_000)]) {
+    const { isClosed } = await sendBytes(mirror.port, bytes);
+    assert.ok(isClosed);
+  }
+  assert.equal((await createAsk(mirror)('/ping')).status, 200);
 });
 
 test('HTTP/1.1 without a Host is 400', async (t) => {

@@ -47,7 +47,9 @@ test('a part is exactly the bytes that the range names, and a range that names n
 test('whatever a client sends, the answer is the whole, none, or a part within the file', () => {
   const header = fc.oneof(
     fc.string({ maxLength: 40 }),
-    fc.string({ unit: fc.constantFrom(...'bytes=0123456789-, \t'), maxLength: 40 }).map((tail) => `bytes=${tail}`),
+    fc
+      .string({ unit: fc.constantFrom('=', '-', ',', ' ', '\t', '0', '1', '7', '9'), maxLength: 40 })
+      .map((tail) => `bytes=${tail}`),
   );
   fc.assert(
     fc.property(header, fc.nat(), (value, size) => {

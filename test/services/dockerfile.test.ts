@@ -24,6 +24,8 @@ const TOOLS = { buildah: 'buildah', mmdebstrap: 'mmdebstrap', unshare: 'util-lin
 
 interface Built {
   readonly buildah: Buildah;
+  /** One for all: each is a copy of the whole file system. */
+  readonly container: string;
   readonly config: ImageConfig;
 }
 
@@ -36,16 +38,18 @@ test('the Dockerfile builds an image that mirrors, without root, without npm, an
   // The format is the one that has health checks.
   const options = ['--format', 'docker', '--pull-never', '--quiet', '--tag', 'imgapi-mirror', ...mounts];
   await buildah.run(['build', ...options, REPOSITORY], { deadlineMs: 240_000 });
+  const container = await buildah.run(['from', '--pull-never', 'imgapi-mirror']);
   const built: Built = {
     buildah,
+    container,
     config: readImageConfig(await buildah.run(['inspect', '--type', 'image', 'imgapi-mirror'])),
   };
 
   await t.test('it says what an orchestrator wants to know', () => saysWhatItIs(built));
-  await t.test('it holds what a mirror needs and no more', (s) => holdsNoMore(s, built));
+  await t.test('it holds what a mirror needs and no more', () => holdsNoMore(built));
   await t.test('it serves an image, first a MISS, then a HIT', (s) => servesAnImage(s, built));
   await t.test('it stops on SIGTERM as process 1, which no signal ends by default', (s) => stopsAsProcessOne(s, built));
-  await t.test('it starts as a user that no file knows', (s) => startsAsAnyUser(s, built));
+  await t.test('it starts as a user that no file knows', () => startsAsAnyUser(built));
 });
 
 /** The base that is built upon where nobody says otherwise. */
@@ -63,8 +67,7 @@ function saysWhatItIs({ config }: Built): void {
   assert.equal(config.labels['org.opencontainers.image.licenses'], 'MPL-2.0');
 }
 
-async function holdsNoMore(t: TestContext, { buildah }: Built): Promise<void> {
-  const container = await newContainer(t, buildah);
+async function holdsNoMore({ buildah, container }: Built): Promise<void> {
   const shell = (script: string): Promise<string> => buildah.run(['run', container, '--', 'sh', '-c', script]);
   assert.equal(await shell('id -u; id -g'), '1000\n1000');
   assert.equal(await shell('for name in npm npx corepack yarn yarnpkg; do command -v $name; done; ls /opt'), '');
@@ -78,10 +81,9 @@ async function holdsNoMore(t: TestContext, { buildah }: Built): Promise<void> {
   assert.equal(await shell('find /var/cache/imgapi-mirror -writable'), '/var/cache/imgapi-mirror');
 }
 
-async function servesAnImage(t: TestContext, { buildah, config }: Built): Promise<void> {
+async function servesAnImage(t: TestContext, { buildah, container, config }: Built): Promise<void> {
   const image = makeImage({ size: 3_000_000 });
   await using upstream = await startImageServer({ images: [image] });
-  const container = await newContainer(t, buildah);
   const env = flags('--env', mirrorEnv(upstream.url));
   const mirror = await startMirror(t, buildah.command(['run', ...env, container, '--', ...config.command]));
   for (const cache of ['MISS', 'HIT']) {
@@ -105,9 +107,9 @@ async function servesAnImage(t: TestContext, { buildah, config }: Built): Promis
 }
 
 /** `buildah run` in chroot isolation has no namespace for process ids, hence by hand. */
-async function stopsAsProcessOne(t: TestContext, { buildah, config }: Built): Promise<void> {
+async function stopsAsProcessOne(t: TestContext, { buildah, container, config }: Built): Promise<void> {
   await using upstream = await startImageServer({ images: [makeImage()] });
-  const root = await buildah.run(['mount', await newContainer(t, buildah)]);
+  const root = await buildah.run(['mount', container]);
   const env = Object.entries(mirrorEnv(upstream.url)).map(([name, value]) => `${name}=${value}`);
   const inside = ['chroot', `--userspec=${config.user}`, root, 'env', '-i', ...config.env, ...env, ...config.command];
   const mirror = await startMirror(t, ['unshare', '--pid', '--fork', '--kill-child', ...inside]);
@@ -120,17 +122,10 @@ async function stopsAsProcessOne(t: TestContext, { buildah, config }: Built): Pr
 }
 
 /** Some orchestrators give each container a uid of its own, which /etc/passwd does not have. */
-async function startsAsAnyUser(t: TestContext, { buildah, config }: Built): Promise<void> {
-  const container = await newContainer(t, buildah);
+async function startsAsAnyUser({ buildah, container, config }: Built): Promise<void> {
   const run = ['run', '--user', '123456:0', container, '--'];
   assert.match(await buildah.run([...run, ...config.entrypoint, '--version']), /^imgapi-mirror \d+\.\d+\.\d+/);
   await buildah.run([...run, 'test', '-w', '/var/cache/imgapi-mirror']);
-}
-
-async function newContainer(t: TestContext, buildah: Buildah): Promise<string> {
-  const name = await buildah.run(['from', '--pull-never', 'imgapi-mirror']);
-  t.after(() => buildah.run(['rm', name]));
-  return name;
 }
 
 async function metricsOf(url: string): Promise<string> {

@@ -35,6 +35,8 @@ function createBench(t: TestContext, options: Partial<CatalogOptions> = {}, stor
 
 const first = (bench: Bench): CatalogUpstream => bench.up[0] ?? catalogUpstream('none');
 const second = (bench: Bench): CatalogUpstream => bench.up[1] ?? catalogUpstream('none');
+/** A refresh that begins while another is under way shares it: this one waits for those of the start to be over. */
+const settled = async ({ catalog }: Bench): Promise<void> => catalog.refresh();
 const uuidsOf = async ({ catalog }: Bench, channel?: string): Promise<string[]> =>
   (await catalog.view(channel)).snapshot.entries.map(({ manifest }) => manifest.uuid);
 
@@ -111,7 +113,7 @@ test('a refresh that fails later keeps the list, as stale, with the age of its o
   first(bench).onList = () => listOf([imageOf(1)]);
   second(bench).onList = () => listOf([imageOf(2)]);
   await bench.catalog.start();
-  await uuidsOf(bench);
+  await settled(bench);
   bench.clock += 60_000;
   second(bench).onList = () => down('up1');
   await bench.catalog.refresh();
@@ -124,6 +126,7 @@ test('lists that did not change leave the snapshot as it is, so that its prepare
   first(bench).onList = ({ validators }) =>
     validators.etag === undefined ? listOf([imageOf(1)], 'a') : { kind: 'unchanged' };
   await bench.catalog.start();
+  await settled(bench);
   const before = await bench.catalog.view(undefined);
   second(bench).onList = () => down('up1');
   bench.clock += 60_000;
@@ -138,8 +141,9 @@ test('the first upstream wins a disagreement, which is counted while it lasts an
   first(bench).onList = () => listOf([imageOf(1, { files: filesOf('one') })]);
   second(bench).onList = () => listOf([imageOf(1, { files: filesOf('two') })]);
   await bench.catalog.start();
-  const view = await bench.catalog.view(undefined);
+  await settled(bench);
   await bench.catalog.refresh();
+  const view = await bench.catalog.view(undefined);
   assert.equal(view.snapshot.get(uuidOf(1))?.upstream, 'up0');
   assert.equal(bench.catalog.state().conflicts, 1);
   assert.equal(bench.log.linesOf(/disagree/).length, 1);

@@ -40,7 +40,8 @@ async function startBench(t: TestContext, options: Partial<ResolverOptions> = {}
     { refreshEveryMs: 3_600_000 },
   );
   await catalog.start();
-  await catalog.view(undefined);
+  // Shares the refreshes of the start and waits for their end: later ones are of the test's own making.
+  await catalog.refresh();
   const whole: Bench = Object.assign(bench, { catalog, up0, up1, negatives: 0, resolver: unset });
   const resolver = createResolver(
     { ...bench, catalog, now, onNegative: () => (whole.negatives += 1) },
