@@ -2,7 +2,7 @@
 // Plain JavaScript on purpose: an old Node cannot load a .ts file, and must be told so in one clear line.
 import { existsSync } from 'node:fs';
 import module from 'node:module';
-import { tmpdir, userInfo } from 'node:os';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
@@ -14,6 +14,6 @@ if (major < 24 || (major === 24 && minor < 15)) {
   process.exit(1);
 }
 // Halves the time to start. A cache that cannot be written is only slower.
-module.enableCompileCache(path.join(tmpdir(), `imgapi-mirror-compile-cache-${userInfo().uid}`));
+module.enableCompileCache(path.join(tmpdir(), `imgapi-mirror-compile-cache-${process.getuid?.() ?? 'user'}`));
 const built = new URL('../dist/main.js', import.meta.url);
 await import(existsSync(built) ? built.href : new URL('../src/main.ts', import.meta.url).href);

@@ -41,10 +41,16 @@ export interface Catalog {
   view(channel: string | undefined): Promise<CatalogView>;
   /** The view as it is now, without waiting; undefined if there is none yet. */
   peek(channel: string | undefined): CatalogView | undefined;
-  /** All upstreams' channels as one list; empty if none has any. */
-  channels(): readonly Channel[];
-  /** Throws `ValidationFailed` if some upstream has channels and none has this one. */
-  checkChannel(channel: string | undefined): void;
+  /**
+   * All upstreams' channels as one list; empty if none has any. Waits for the first answers like `view`.
+   * Throws `ServiceUnavailableError` where none is known and an upstream has not told.
+   */
+  channels(): Promise<readonly Channel[]>;
+  /**
+   * Throws `ValidationFailed` if some upstream has channels and none has this one, `ServiceUnavailableError` if one that
+   * has not told its channels yet may have it. Waits for the first answers like `view`.
+   */
+  checkChannel(channel: string | undefined): Promise<void>;
   /** True if any view lists the image. */
   knows(uuid: ImageUuid): boolean;
   feeds(): readonly Feed[];
@@ -104,21 +110,38 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
   const reportedConflicts = new LRUCache<string, true>({ max: MAX_REPORTED });
   const loops: Promise<void>[] = [];
   const loaded = Promise.withResolvers<void>();
+  const channelsTried = Promise.withResolvers<void>();
 
-  function channels(): readonly Channel[] {
+  function knownChannels(): readonly Channel[] {
     return mergeChannels(feeds.map((feed) => feed.channels));
   }
 
-  function checkChannel(channel: string | undefined): void {
+  /** Upstreams that have not told their channels, after a bounded wait for the first answers. */
+  async function silentFeeds(): Promise<readonly Feed[]> {
+    if (feeds.some(isSilent))
+      await Promise.race([channelsTried.promise, sleep(firstWaitMs, undefined, { ref: false })]);
+    return feeds.filter(isSilent);
+  }
+
+  async function channels(): Promise<readonly Channel[]> {
+    const silent = await silentFeeds();
+    const known = knownChannels();
+    if (known.length === 0 && silent.length > 0) throw channelsUnknown(silent);
+    return known;
+  }
+
+  async function checkChannel(channel: string | undefined): Promise<void> {
     if (channel === undefined || channel === '*') return;
-    const known = channels();
-    if (known.length === 0 || known.some(({ name }) => name === channel)) return;
-    throw unknownChannel(channel);
+    const silent = await silentFeeds();
+    const known = knownChannels();
+    if (known.some(({ name }) => name === channel)) return;
+    if (silent.length > 0) throw channelsUnknown(silent);
+    if (known.length > 0) throw unknownChannel(channel);
   }
 
   function viewOf(channel: string | undefined): View {
     // Where no upstream has channels every channel is the same view: one snapshot, not one per invented name.
-    const key = channels().length === 0 ? '' : (channel ?? '');
+    const key = feeds.every((feed) => feed.channels?.length === 0) ? '' : (channel ?? '');
     const found = views.get(key);
     if (found !== undefined) return found;
     const fresh: View = {
@@ -257,11 +280,14 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       noteSaved(view);
       loaded.resolve();
       loops.push(...feeds.map(async (feed) => loop(feed)));
+      void Promise.all(feeds.map(async (feed) => feed.refreshChannels(abort.signal))).then(() =>
+        channelsTried.resolve(),
+      );
     },
 
     async view(channel) {
       await loaded.promise;
-      checkChannel(channel);
+      await checkChannel(channel);
       const view = viewOf(channel);
       view.lastAskedMs = deps.now();
       if (!view.hasSaved && !isComplete(view)) {
@@ -302,4 +328,13 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
   function isComplete(view: View): boolean {
     return feeds.every((feed) => feed.list(view.channel) !== undefined || feed.hasTried(view.channel));
   }
+}
+
+function isSilent(feed: Feed): boolean {
+  return feed.channels === undefined;
+}
+
+function channelsUnknown(silent: readonly Feed[]): MirrorError {
+  const names = silent.map((feed) => feed.upstream.name).join(', ');
+  return new MirrorError('ServiceUnavailableError', `the channels of ${names} are not known: no answer yet`);
 }

@@ -35,13 +35,15 @@ export interface FeedState {
 
 export interface Feed {
   readonly upstream: Upstream;
-  /** Undefined: the upstream has none, or has not told yet. */
+  /** Empty: it has none. Undefined: it has not told yet. */
   readonly channels: readonly Channel[] | undefined;
   /** What a client that asks for `channel` (undefined: none) sees of this upstream; undefined: no list was ever had. */
   list(channel: string | undefined): FeedList | undefined;
   /** True once a refresh for `channel` has ended, well or not. */
   hasTried(channel: string | undefined): boolean;
   problem(channel: string | undefined): string | undefined;
+  /** Its default channel's name, where it has channels and one of them is that. */
+  readonly defaultChannel: string | undefined;
   /** The channel to name to this upstream for a client that asks for `channel`; `absent`: it has no such channel. */
   channelFor(
     channel: string | undefined,
@@ -93,10 +95,13 @@ export function createFeed(deps: FeedDeps): Feed {
   const logged = new LRUCache<string, true>({ max: MAX_LOGGED });
   const refreshes = { ok: 0, failed: 0, held: 0 };
   let channels: readonly Channel[] | undefined;
+  let askingChannels: Promise<void> | undefined;
 
   function channelFor(channel: string | undefined): ReturnType<Feed['channelFor']> {
     // A server without channels ignores the parameter, and so do we: its images are in every channel.
-    if (channel === undefined || channels === undefined) return { kind: 'ask', channel: upstream.channel };
+    if (channel === undefined || channels?.length === 0) return { kind: 'ask', channel: upstream.channel };
+    // Nobody knows yet: the upstream itself will do the right thing with it.
+    if (channels === undefined) return { kind: 'ask', channel };
     const isKnown = channel === '*' || channels.some(({ name }) => name === channel);
     return isKnown ? { kind: 'ask', channel } : { kind: 'absent' };
   }
@@ -126,9 +131,16 @@ export function createFeed(deps: FeedDeps): Feed {
   }
 
   async function refreshChannels(signal: AbortSignal): Promise<void> {
+    askingChannels ??= askChannels(signal).finally(() => {
+      askingChannels = undefined;
+    });
+    await askingChannels;
+  }
+
+  async function askChannels(signal: AbortSignal): Promise<void> {
     try {
-      channels = await upstream.channels({ requestId: randomUUID(), signal });
-      await records.channels.set(upstream.name, channels ?? []);
+      channels = (await upstream.channels({ requestId: randomUUID(), signal })) ?? [];
+      await records.channels.set(upstream.name, channels);
     } catch (error) {
       // Not fatal: the list may be had all the same, and what was known of the channels still holds.
       log.debug({ err: error, upstream: upstream.name }, 'channels could not be fetched');
@@ -149,7 +161,8 @@ export function createFeed(deps: FeedDeps): Feed {
       const manifests = parseList(answer.images, target);
       const verdict = judgeList(target.list?.manifests.length, manifests.length, target.shrunkenSeen);
       if (verdict.kind === 'hold') {
-        target.shrunkenSeen += 1;
+        // An empty list says nothing about what will be left; only lists with images are sightings of a smaller catalog.
+        target.shrunkenSeen = manifests.length === 0 ? 0 : target.shrunkenSeen + 1;
         refreshes.held += 1;
         setStale(target, `its list ${verdict.why}: held back`);
         return;
@@ -237,6 +250,9 @@ export function createFeed(deps: FeedDeps): Feed {
     get channels() {
       return channels;
     },
+    get defaultChannel() {
+      return upstream.channel ?? channels?.find((channel) => channel.default)?.name;
+    },
     channelFor,
     refreshChannels,
     list: (channel) => {
@@ -261,7 +277,7 @@ export function createFeed(deps: FeedDeps): Feed {
 
     async load(fallback) {
       const savedChannels = await records.channels.get(upstream.name);
-      if (channels === undefined && savedChannels !== undefined && savedChannels.length > 0) channels = savedChannels;
+      channels ??= savedChannels;
       const target = heldFor(upstream.channel);
       await takeSaved(target, upstream.channel);
       if (target.list !== undefined) return;

@@ -75,7 +75,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
 
   async function resolve(request: ResolveRequest): Promise<Resolution> {
     const { uuid, channel } = request;
-    deps.catalog.checkChannel(channel);
+    await deps.catalog.checkChannel(channel);
     const view = deps.catalog.peek(channel);
     const listed = view?.snapshot.get(uuid);
     if (view !== undefined && listed !== undefined) {
@@ -140,7 +140,9 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     if (kept === undefined) return undefined;
     const entry = entryOf(kept.manifest, kept.upstream, request.uuid);
     if (entry === undefined) return undefined;
-    if (request.channel !== undefined && !isInChannel(entry.manifest, request.channel)) return undefined;
+    const feed = deps.catalog.feeds().find(({ upstream }) => upstream.name === kept.upstream);
+    const channel = request.channel ?? feed?.defaultChannel;
+    if (channel !== undefined && !isInChannel(entry.manifest, channel)) return undefined;
     return { kind: 'found', entry, cache: 'STALE', fetchedAtMs: Date.parse(kept.fetchedAt) };
   }
 

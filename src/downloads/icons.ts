@@ -24,7 +24,7 @@ export interface IconRequest {
   readonly manifest: Manifest;
   /** The name of the upstream that owns the image. */
   readonly upstream: string;
-  /** The channel the client asked for. */
+  /** The channel to name to the upstream. */
   readonly channel: string | undefined;
   readonly requestId: string;
 }
@@ -70,7 +70,7 @@ export function createIcons(deps: IconsDeps): Icons {
         `upstream ${request.upstream} of image ${uuid} is not configured`,
       );
     }
-    const channel = request.channel ?? upstream.channel;
+    const { channel } = request;
     const answer = await upstream.icon({ uuid, channel, requestId: request.requestId, signal: abort.signal });
     if (answer.kind === 'absent') return undefined;
     const { bytes, contentType } = answer;

@@ -6,7 +6,11 @@ import { methodNotAllowed, pathNotFound, unauthorized } from '../imgapi/answers.
 import type { MirrorError } from '../imgapi/errors.ts';
 
 const READABLE = [/^\/ping$/, /^\/channels$/, /^\/metrics$/, /^\/_mirror\/health$/];
-const WRITABLE = [/^\/images$/, /^\/images\/[^/]+$/, /^\/images\/[^/]+\/(file|icon|acl|channels|export)$/];
+const WRITABLE = [
+  /^\/images$/,
+  /^\/images\/[^/]+$/,
+  /^\/images\/[^/]+\/(file|file\/from-url|icon|acl|channels|export)$/,
+];
 const WRITES: ReadonlySet<string> = new Set(['POST', 'PUT', 'DELETE']);
 const READS: ReadonlySet<string> = new Set(['GET', 'HEAD']);
 

@@ -9,6 +9,7 @@ import { MirrorError } from '../imgapi/errors.ts';
 import { unsupportedVersion } from '../imgapi/answers.ts';
 import { freshImageUuid } from '../imgapi/ids.ts';
 import { negotiateVersion, type ApiVersion } from '../imgapi/versions.ts';
+import { answerClientError } from './client-error.ts';
 import { jsonBody } from './json-reply.ts';
 import { refusalFor } from './refusals.ts';
 import { requestIdOf, type RequestContext } from './request-context.ts';
@@ -78,6 +79,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     return503OnClosing: false,
     http: { maxHeaderSize: MAX_HEADER_BYTES },
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 256 },
+    clientErrorHandler: answerClientError,
     frameworkErrors: (_error, request, reply) => {
       // Raised before any hook has run: an URL that cannot be decoded, or is absurdly long.
       begin(request, reply);
@@ -129,6 +131,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
 
   function answerError(error: unknown, reply: FastifyReply): void {
     const failure = toMirrorError(error, deps.log, reply.request);
+    // Also where no hook has run.
+    reply.header('x-response-time', responseTime(reply.request, deps.monotonicNow()));
     if (failure.code === 'MethodNotAllowedError') reply.header('allow', 'GET, HEAD');
     reply.code(failure.statusCode).header('content-type', 'application/json').send(jsonBody(failure.toBody()));
   }

@@ -14,6 +14,8 @@ export const ERROR_STATUS = {
   InvalidVersion: 400,
   BadRequestError: 400,
   MethodNotAllowedError: 405,
+  RequestTimeoutError: 408,
+  RequestHeaderFieldsTooLargeError: 431,
   RequestedRangeNotSatisfiableError: 416,
   InternalError: 500,
   ServiceUnavailableError: 503,

@@ -1,4 +1,5 @@
 /** An upstream that speaks IMGAPI, such as images.smartos.org (sdc-imgapi docs, "API"). */
+import { createHash } from 'node:crypto';
 import { parseChannels, type Channel } from '../imgapi/channels.ts';
 import { isImageUuid, type ImageUuid } from '../imgapi/ids.ts';
 import { readAll, type HttpClient, type HttpResponse, type RequestKind } from './http-client.ts';
@@ -182,6 +183,10 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
       const length = response.header('content-length');
       if (length !== undefined && Number(length) !== bytes.length) {
         throw unavailable(name, 'body', `GET ${path} was cut short`);
+      }
+      const md5 = response.header('content-md5');
+      if (md5 !== undefined && md5 !== createHash('md5').update(bytes).digest('base64')) {
+        throw unavailable(name, 'body', `GET ${path} is not what its Content-MD5 says`);
       }
       return { kind: 'found', bytes, contentType: response.header('content-type') ?? 'application/octet-stream' };
     },

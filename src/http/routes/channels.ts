@@ -13,7 +13,7 @@ export function channelsRoute(
     url: '/channels',
     config: { name: 'channels', isImgapi: true },
     async handler(request, reply) {
-      const channels = deps.catalog.channels();
+      const channels = await deps.catalog.channels();
       if (channels.length === 0) throw pathNotFound(request.url);
       return deps.sendJson(request, reply, jsonBody(channels));
     },

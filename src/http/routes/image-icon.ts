@@ -18,7 +18,9 @@ export function imageIconRoute(app: FastifyInstance, deps: ImageIconRouteDeps): 
     async handler(request, reply) {
       const found = await findImage(deps, request);
       const { manifest, upstream } = found.entry;
-      const { channel } = found;
+      const feed = deps.catalog.feeds().find((candidate) => candidate.upstream.name === upstream);
+      const target = feed?.channelFor(found.channel);
+      const channel = target?.kind === 'ask' ? target.channel : undefined;
       const { requestId } = request.mirror;
       const icon = manifest.hasIcon ? await deps.icons.get({ manifest, upstream, channel, requestId }) : undefined;
       if (icon === undefined) throw noIcon(manifest.uuid);

@@ -139,6 +139,19 @@ test('a client that takes nothing for too long is dropped', async () => {
   assert.deepEqual(options.told, []);
 });
 
+test('a client that goes on taking is not dropped, however long the whole lasts', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const fake = fakeResponse();
+  let pieces = 0;
+  fake.take = async () => {
+    pieces += 1;
+    t.mock.timers.tick(900);
+  };
+  await sendBytes(fake.res, fakeSource(), optionsFor({ stallTimeoutMs: 1000 }));
+  assert.ok(pieces > 3);
+  assert.deepEqual(fake.sent(), BYTES);
+});
+
 test('waiting for the source is not held against the client', async () => {
   const { res, sent } = fakeResponse();
   const source = fakeSource();
