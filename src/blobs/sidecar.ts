@@ -54,7 +54,7 @@ export function formatSidecar(facts: BlobFacts): string {
 }
 
 /** Checks a sidecar's text against the blob it lies beside. */
-export function parseSidecar(text: string, sha1: Sha1Hex): Sidecar {
+function parseSidecar(text: string, sha1: Sha1Hex): Sidecar {
   const value = parseJson(text);
   if (value === undefined) return { isSound: false, fault: 'sidecar is not JSON', text };
   if (!isBlobFacts(value)) return { isSound: false, fault: 'sidecar lacks a field', text };

@@ -27,7 +27,7 @@ export function nonNull(schema: KeySchema): KeySchema | undefined {
 }
 
 /** `IMGAPI_MIRROR_CACHE_MAX_BYTES` for `['cache', 'maxBytes']`. */
-export function variableOf(path: readonly string[]): string {
+function variableOf(path: readonly string[]): string {
   const words = path.map((step) => step.replaceAll(/[A-Z]/g, (capital) => `_${capital}`).toUpperCase());
   return ['IMGAPI_MIRROR', ...words].join('_');
 }

@@ -8,7 +8,7 @@ import { CONFIG_KEYS, type Config } from './schema.ts';
 import { UNITS } from './units.ts';
 
 /** What stands in place of a secret. It loads, so a printed configuration does too. */
-export const MASK = '***';
+const MASK = '***';
 
 const SECRET_HEADER = /auth|cookie|token|key|secret|pass|credential|signature/i;
 

@@ -129,7 +129,7 @@ function resolveLeaf(schema: KeySchema, raw: unknown, wrong: (wants: string) => 
 }
 
 /** What would do for a key, as words for a problem: `a size with its unit (B, KiB, ...), such as 5GiB`. */
-export function wantsOf(schema: KeySchema): string {
+function wantsOf(schema: KeySchema): string {
   if (schema.properties !== undefined) return `a mapping of keys (${Object.keys(schema.properties).join(', ')})`;
   if (schema.items !== undefined) return 'a list';
   if (schema.unit !== undefined) return wantsOfUnit(schema.unit, schema);

@@ -279,7 +279,7 @@ const store = section('Storage shared by several mirrors.', {
 });
 
 /** Most upstreams: each costs a full list in memory and a set of metric series. */
-export const MAX_UPSTREAMS = 50;
+const MAX_UPSTREAMS = 50;
 
 /** The configuration's schema. Walk it as a `KeySchema` (see `CONFIG_KEYS`). */
 export const ConfigSchema = section('The configuration of imgapi-mirror.', {

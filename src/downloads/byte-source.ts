@@ -9,6 +9,11 @@ export interface ByteSource {
    */
   endAt(end: number): void;
   /**
+   * Undefined if there are bytes at `position` now, else resolves when there are. Rejects as `read` does. For a reader
+   * that wants to hold no buffer while it waits.
+   */
+  ready(position: number, signal: AbortSignal): Promise<void> | undefined;
+  /**
    * Reads up to `length` bytes at `position` into `buffer`, and waits until there is at least one.
    * Rejects when the bytes will never come (the download failed) or `signal` aborts. Never resolves with 0.
    */

@@ -8,6 +8,7 @@ import type { Reservation } from '../blobs/reservation.ts';
 import type { BlobStore, PartialFile } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
+import { announcedMd5 } from './announced-md5.ts';
 import type { ByteSource } from './byte-source.ts';
 import { createFileWriter } from './file-writer.ts';
 import { createGrowingFile, type GrowingFile } from './growing-file.ts';
@@ -68,8 +69,6 @@ export interface DownloadOptions {
   readonly finishAbandoned: boolean;
 }
 
-const MD5_BASE64 = /^[A-Za-z0-9+/]{22}==$/;
-
 /** Takes over the reservation and releases it at the end. */
 export function startDownload(
   deps: DownloadDeps,
@@ -82,7 +81,8 @@ export function startDownload(
   // Nobody may be waiting for them any more when they fail.
   headers.promise.catch(() => {});
   const contributors = new Set<string>();
-  let announcedMd5: string | undefined;
+  let announced: string | undefined;
+  let isAnswered = false;
   let handle: FileHandle | undefined;
   let isOver = false;
 
@@ -162,10 +162,9 @@ export function startDownload(
       const target = createTarget(writer, (source, stream) => {
         contributors.add(source.upstream.name);
         // The first answer's word holds for all followers, whoever sends the rest.
-        if (contributors.size === 1 && stream.contentMd5 !== undefined && MD5_BASE64.test(stream.contentMd5)) {
-          announcedMd5 = stream.contentMd5;
-        }
-        headers.resolve({ contentMd5: announcedMd5 });
+        if (!isAnswered) announced = announcedMd5(stream.contentMd5);
+        isAnswered = true;
+        headers.resolve({ contentMd5: announced });
       });
       await transferBlob(deps, wanted, target, abort.signal);
       await writer.flush();
@@ -200,9 +199,9 @@ export function startDownload(
       await discard(partial);
       result = 'unstored';
     }
-    if (announcedMd5 !== undefined && announcedMd5 !== digests.md5) {
+    if (announced !== undefined && announced !== digests.md5) {
       const { requestId: reqId } = wanted;
-      deps.log.error({ sha1, announcedMd5, md5: digests.md5, source, reqId }, 'upstream sent a wrong Content-MD5');
+      deps.log.error({ sha1, announced, md5: digests.md5, source, reqId }, 'upstream sent a wrong Content-MD5');
       // Clients were told that MD5 in their headers: a clean end would be a lie. The blob itself is right.
       file.fail(new MirrorError('DownloadFailed', `${source} sent a wrong Content-MD5 for ${sha1}`));
     } else {

@@ -41,23 +41,13 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
   let isComplete = false;
   let followers = 0;
   let failure: Error | undefined;
-  const waiting = new Set<() => void>();
+  // One promise for all who wait: a hundred followers of a fast download must not cost a hundred objects for each piece.
+  let changed = Promise.withResolvers<void>();
 
   function wake(): void {
-    const all = [...waiting];
-    waiting.clear();
-    for (const resume of all) resume();
-  }
-
-  /** Resolves when something has changed, or `signal` aborts. */
-  async function change(signal: AbortSignal): Promise<void> {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const resume = (): void => resolve();
-    waiting.add(resume);
-    signal.addEventListener('abort', resume, { once: true });
-    await promise;
-    signal.removeEventListener('abort', resume);
-    waiting.delete(resume);
+    const before = changed;
+    changed = Promise.withResolvers<void>();
+    before.resolve();
   }
 
   return {
@@ -86,32 +76,47 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
     follow(): ByteSource {
       let isOpen = true;
       let end = size;
+      let watched: AbortSignal | undefined;
       followers += 1;
+
+      /** Bytes [0, limit) may be read now. */
+      const limit = (): number => (isComplete ? end : Math.min(written, end - WITHHELD_BYTES));
+
+      async function wait(position: number, signal: AbortSignal): Promise<void> {
+        if (watched !== signal) {
+          watched = signal;
+          signal.addEventListener('abort', wake, { once: true });
+        }
+        for (;;) {
+          // Also what was readable before a failure is not served after it: the response cannot end well any more.
+          if (failure !== undefined) throw failure;
+          signal.throwIfAborted();
+          if (position < limit()) return;
+          // A read past the end would wait for bytes that cannot come.
+          if (position >= end) throw new MirrorError('InternalError', `read at ${position} of ${end} bytes`);
+          await changed.promise;
+        }
+      }
+
       return {
         size,
         endAt(position) {
           end = position;
         },
+        ready(position, signal) {
+          return failure === undefined && !signal.aborted && position < limit() ? undefined : wait(position, signal);
+        },
         async read(buffer, position, length, signal) {
-          let readable = 0;
-          for (;;) {
-            // Also what was readable before a failure is not served after it: the response cannot end well any more.
-            if (failure !== undefined) throw failure;
-            signal.throwIfAborted();
-            readable = isComplete ? end : Math.min(written, end - WITHHELD_BYTES);
-            if (position < readable) break;
-            // A read past the end would wait for bytes that cannot come.
-            if (position >= end) throw new MirrorError('InternalError', `read at ${position} of ${end} bytes`);
-            await change(signal);
-          }
+          await wait(position, signal);
           if (handle === undefined) throw new MirrorError('InternalError', 'the file grew before it was attached');
-          const { bytesRead } = await handle.read(buffer, 0, Math.min(length, readable - position), position);
+          const { bytesRead } = await handle.read(buffer, 0, Math.min(length, limit() - position), position);
           if (bytesRead === 0) throw new MirrorError('InternalError', `the partial ended at byte ${position}`);
           return bytesRead;
         },
         async close() {
           if (!isOpen) return;
           isOpen = false;
+          watched?.removeEventListener('abort', wake);
           followers -= 1;
           if (followers === 0) options.onEmpty();
         },

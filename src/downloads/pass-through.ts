@@ -4,6 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { MirrorError } from '../imgapi/errors.ts';
+import { announcedMd5 } from './announced-md5.ts';
 import type { ByteSource } from './byte-source.ts';
 import type { DownloadHeaders } from './download.ts';
 import { WITHHELD_BYTES } from './growing-file.ts';
@@ -33,7 +34,7 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): Pas
   headers.promise.catch(() => {});
   const sha1Hash = createHash('sha1');
   const md5Hash = createHash('md5');
-  let announcedMd5: string | undefined;
+  let announced: string | undefined;
   let isAnswered = false;
   let chunks: Buffer[] = [];
   let pending = 0;
@@ -77,15 +78,15 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): Pas
           while (pending > MAX_PENDING_BYTES + WITHHELD_BYTES) await change(abort.signal);
         },
         onHeaders(_source, stream) {
-          if (!isAnswered) announcedMd5 = stream.contentMd5;
+          if (!isAnswered) announced = announcedMd5(stream.contentMd5);
           isAnswered = true;
-          headers.resolve({ contentMd5: announcedMd5 });
+          headers.resolve({ contentMd5: announced });
         },
       },
       abort.signal,
     );
     if (sha1Hash.digest('hex') !== sha1) throw new MirrorError('DownloadFailed', `the bytes do not have SHA-1 ${sha1}`);
-    if (announcedMd5 !== undefined && md5Hash.digest('base64') !== announcedMd5) {
+    if (announced !== undefined && md5Hash.digest('base64') !== announced) {
       throw new MirrorError('DownloadFailed', `the upstream sent a wrong Content-MD5 for ${sha1}`);
     }
     isRight = true;
@@ -105,6 +106,19 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): Pas
     deps.onEnd(isRight);
   }
   void finish();
+
+  function readable(): number {
+    return isRight ? pending : pending - WITHHELD_BYTES;
+  }
+
+  async function wait(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      if (failure !== undefined) throw failure;
+      if (readable() > 0) return;
+      if (isRight) throw new MirrorError('InternalError', `read past the end of ${sha1}`);
+      await change(signal);
+    }
+  }
 
   /** Takes up to `length` bytes off the front of what is pending. */
   function take(buffer: Buffer, length: number): number {
@@ -129,14 +143,10 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): Pas
       size,
       // It is always read to its end, and the tail of the whole is withheld.
       endAt() {},
+      ready: (_position, signal) => (readable() > 0 && failure === undefined ? undefined : wait(signal)),
       async read(buffer, _position, length, signal) {
-        for (;;) {
-          if (failure !== undefined) throw failure;
-          const readable = isRight ? pending : pending - WITHHELD_BYTES;
-          if (readable > 0) return take(buffer, Math.min(length, readable));
-          if (isRight) throw new MirrorError('InternalError', `read past the end of ${sha1}`);
-          await change(signal);
-        }
+        await wait(signal);
+        return take(buffer, Math.min(length, readable()));
       },
       async close() {
         abort.abort(new MirrorError('DownloadFailed', 'the client has left'));

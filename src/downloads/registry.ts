@@ -88,7 +88,7 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
    */
   async function start(wanted: WantedBlob): Promise<Download | undefined> {
     if (isClosed) throw shuttingDown();
-    if (running.size >= maxRunning) {
+    if (running.size + starting.size >= maxRunning) {
       throw new MirrorError('DownloadQueueFull', `${running.size} downloads are running or waiting already`);
     }
     if (wanted.sources.length === 0) {

@@ -10,6 +10,7 @@ export function createStoredSource(blob: OpenBlob): ByteSource {
     size: facts.size,
     // All of it was checked when it arrived.
     endAt() {},
+    ready: () => undefined,
     async read(buffer, position, length) {
       const { bytesRead } = await handle.read(buffer, 0, length, position);
       // The size was right when it was opened: somebody has cut the file since.

@@ -54,7 +54,7 @@ export async function transferBlob(
         signal.throwIfAborted();
         if (!(error instanceof MirrorError)) throw error;
         // All of it had come: how the connection ended is of no interest, the SHA-1 decides.
-        if (target.received === wanted.size && reasonOf(error) !== 'body') return;
+        if (wanted.size > 0 && target.received === wanted.size && reasonOf(error) !== 'body') return;
         last = error;
         failures = target.received > before ? 0 : failures + 1;
         deps.log.warn(

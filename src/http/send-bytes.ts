@@ -1,6 +1,6 @@
 /**
- * Sends the bytes of one file to one response, at the response's own pace. Two buffers a response: while one goes out
- * the next is read; memory does not depend on the file or on other readers.
+ * Sends the bytes of one file to one response, at the response's own pace: while one piece goes out the next is read.
+ * Buffers are borrowed while bytes are in flight, so that memory follows what moves and not how many wait.
  */
 import type { ServerResponse } from 'node:http';
 import type { ByteSource } from '../downloads/byte-source.ts';
@@ -21,43 +21,79 @@ export interface SendBytesOptions {
 
 /** 128-256 KiB is the best on every copying path: larger costs memory per slow reader and gains nothing. */
 const BUFFER_BYTES = 128 * 1024;
+/** Buffers that are kept for the next piece, of whichever response (32 MiB): as many as followers of one download take
+ * at once. Above it they are garbage, and garbage of this size costs more than it saves. */
+const MAX_IDLE_BUFFERS = 256;
+
+const idle: Buffer[] = [];
 
 /** Resolves when every byte has been taken; rejects when they cannot come or be taken. The caller ends or destroys. */
 export async function sendBytes(res: ServerResponse, source: ByteSource, options: SendBytesOptions): Promise<void> {
   const { start, end, signal } = options;
   source.endAt(end);
-  const bufferBytes = Math.max(1, Math.min(BUFFER_BYTES, end - start));
-  const buffers = [Buffer.allocUnsafeSlow(bufferBytes)];
-  let writing: Promise<void> = Promise.resolve();
-  for (let position = start, turn = 0; position < end; turn = 1 - turn) {
-    const buffer = (buffers[turn] ??= Buffer.allocUnsafeSlow(bufferBytes));
-    const length = Math.min(bufferBytes, end - position);
-    const read = await source.read(buffer, position, length, signal);
-    await writing;
-    writing = write(res, buffer.subarray(0, read), options);
-    // Awaited in the next turn; a rejection before that is not lost, only not unhandled.
-    writing.catch(() => {});
-    position += read;
+  const writer = createPieceWriter(res, options);
+  try {
+    for (let position = start; position < end;) {
+      const waiting = source.ready(position, signal);
+      if (waiting !== undefined) await waiting;
+      const buffer = idle.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
+      const read = await source.read(buffer, position, Math.min(BUFFER_BYTES, end - position), signal);
+      await writer.idle();
+      writer.write(buffer, read);
+      position += read;
+    }
+    await writer.idle();
+  } finally {
+    writer.close();
   }
-  await writing;
 }
 
-async function write(res: ServerResponse, piece: Buffer, options: SendBytesOptions): Promise<void> {
+interface PieceWriter {
+  /** Resolves when the last piece was taken; rejects when it will not be. */
+  idle(): Promise<void>;
+  /** Writes the first `length` bytes of a buffer, which it takes over. Only while idle. */
+  write(buffer: Buffer, length: number): void;
+  close(): void;
+}
+
+/** One listener for the whole response, whatever the number of its pieces. */
+function createPieceWriter(res: ServerResponse, options: SendBytesOptions): PieceWriter {
   const { signal, stallTimeoutMs, onSent } = options;
-  signal.throwIfAborted();
-  const { promise, resolve, reject } = Promise.withResolvers<void>();
-  const onAbort = (): void => reject(signal.reason);
-  const timer = setTimeout(
-    () => reject(new MirrorError('DownloadFailed', `the client took no byte for ${stallTimeoutMs / 1000} s`)),
-    stallTimeoutMs,
-  );
+  let taken: Promise<void> = Promise.resolve();
+  let settle: PromiseWithResolvers<void> | undefined;
+  const giveUp = (reason: unknown): void => settle?.reject(reason);
+  const onAbort = (): void => giveUp(signal.reason);
+  const onStall = (): void => {
+    giveUp(new MirrorError('DownloadFailed', `the client took no byte for ${stallTimeoutMs / 1000} s`));
+  };
+  let timer: NodeJS.Timeout | undefined;
   signal.addEventListener('abort', onAbort, { once: true });
-  res.write(piece, (error) => (error ? reject(error) : resolve()));
-  try {
-    await promise;
-    onSent(piece.length);
-  } finally {
-    clearTimeout(timer);
-    signal.removeEventListener('abort', onAbort);
-  }
+
+  return {
+    idle: async () => taken,
+    write(buffer, length) {
+      signal.throwIfAborted();
+      const current = Promise.withResolvers<void>();
+      settle = current;
+      taken = current.promise;
+      // Awaited before the next piece; a rejection before that is not lost, only not unhandled.
+      taken.catch(() => {});
+      clearTimeout(timer);
+      timer = setTimeout(onStall, stallTimeoutMs);
+      res.write(buffer.subarray(0, length), (error) => {
+        if (error) {
+          current.reject(error);
+          return;
+        }
+        // Only now does nobody look at it any more: after a failure the kernel may, so then it is left to the collector.
+        if (idle.length < MAX_IDLE_BUFFERS) idle.push(buffer);
+        onSent(length);
+        current.resolve();
+      });
+    },
+    close() {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    },
+  };
 }

@@ -81,7 +81,7 @@ test('a second process on the directory is refused with one line that names the 
 test('a cache directory that cannot be used is refused with one line and exit code 1', async (t) => {
   const { cwd } = await places(t);
   await writeFile(path.join(cwd, 'file'), 'in the way');
-  for (const dir of [path.join(cwd, 'file'), path.join(cwd, 'file', 'below'), '/proc/nothing/here']) {
+  for (const dir of [path.join(cwd, 'file'), path.join(cwd, 'file', 'below')]) {
     const mirror = runServe(t, { cwd, dir, upstreams: [NOBODY] });
     assert.equal(await mirror.ended, 1, dir);
     assert.match(mirror.err(), /^imgapi-mirror: cache directory \S+ cannot be used: E\w+ at \S+\n$/);

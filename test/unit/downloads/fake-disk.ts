@@ -1,6 +1,9 @@
 /** A blob store, its files and its hashing in memory, with every failure and every wait in the hands of the test. */
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
+import { closeSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Digester, Digests } from '../../../src/blobs/digester.ts';
 import type { BlobFacts, BlobStore, OpenBlob, PartialFile } from '../../../src/blobs/store.ts';
@@ -23,12 +26,17 @@ export interface FakeFile {
 }
 
 export function createFakeFile(): FakeFile {
+  // A real file without a name stands behind it, for readers that go by the descriptor.
+  const fd = openUnnamed();
   let content = Buffer.alloc(0);
   const writes: { position: number; length: number }[] = [];
   function assertOpen(): void {
     if (file.closes > 0) throw new Error('EBADF: the descriptor is closed');
   }
   const handle = {
+    get fd() {
+      return file.closes > 0 ? -1 : fd;
+    },
     async write(buffer: Buffer, offset: number, length: number, position: number) {
       // The bytes are looked at after the wait, as the kernel does it.
       await file.gate;
@@ -40,6 +48,7 @@ export function createFakeFile(): FakeFile {
       if (position > content.length) throw new Error(`a hole at ${content.length}`);
       const piece = buffer.subarray(offset, offset + taken);
       content = Buffer.concat([content.subarray(0, position), piece, content.subarray(position + taken)]);
+      writeSync(fd, piece, 0, taken, position);
       writes.push({ position, length: taken });
       return { bytesWritten: taken, buffer };
     },
@@ -48,8 +57,10 @@ export function createFakeFile(): FakeFile {
       assertOpen();
       return { bytesRead: content.copy(buffer, offset, position, position + length), buffer };
     },
+    readFile: async () => Buffer.from(content),
     async close() {
       file.closes += 1;
+      if (file.closes === 1) closeSync(fd);
       await turn();
     },
   };
@@ -91,19 +102,17 @@ export function createFakeBlobs(): FakeBlobs {
   const byPath = new Map<string, FakeFile>();
   const stored: FakeBlobs['stored'] = new Map();
 
-  function openStored(sha1: Sha1Hex): OpenBlob | undefined {
+  async function openStored(sha1: Sha1Hex): Promise<OpenBlob | undefined> {
     const found = stored.get(sha1);
     if (found === undefined) return undefined;
-    const handle = {
-      async read(buffer: Buffer, offset: number, length: number, position: number) {
-        return { bytesRead: found.bytes.copy(buffer, offset, position, position + length), buffer };
-      },
-      readFile: async () => found.bytes,
-      async close() {
-        blobs.openCloses += 1;
-      },
+    const { handle } = createFakeFile();
+    await handle.write(found.bytes, 0, found.bytes.length, 0);
+    const close = handle.close.bind(handle);
+    handle.close = async () => {
+      blobs.openCloses += 1;
+      await close();
     };
-    return { facts: found.facts, handle: asFileHandle(handle), modifiedAt: new Date(0) };
+    return { facts: found.facts, handle, modifiedAt: new Date(0) };
   }
 
   const blobs: FakeBlobs = {
@@ -124,7 +133,7 @@ export function createFakeBlobs(): FakeBlobs {
     },
     async open(sha1, size) {
       await blobs.beforeOpen();
-      const found = openStored(sha1);
+      const found = await openStored(sha1);
       await blobs.afterLook();
       return found?.facts.size === size ? found : undefined;
     },
@@ -207,6 +216,13 @@ export function factsOf(bytes: Buffer): BlobFacts {
   const sha1 = sha1Of(bytes);
   const [md5, sha256] = [hash('md5', 'base64'), hash('sha256', 'hex')];
   return { sha1, size: bytes.length, md5, sha256, source: 'fake', arrivedAt: '2026-01-01T00:00:00.000Z' };
+}
+
+function openUnnamed(): number {
+  const path = join(tmpdir(), `imgapi-mirror-test-${randomUUID()}`);
+  const fd = openSync(path, 'wx+');
+  unlinkSync(path);
+  return fd;
 }
 
 /** A part of a FileHandle as the whole: the downloads room calls nothing else, and an absent method is a loud failure. */

@@ -159,6 +159,22 @@ test('more downloads than allowed at once are refused, and one that has ended ma
   assert.deepEqual((await take(await downloads.obtain(wantedFrom([upstream], other)))).bytes, other);
 });
 
+test('a burst of different blobs does not slip past the bound while room is asked for', async () => {
+  const bench = createBench();
+  const stall = Promise.withResolvers<void>();
+  const upstream = createFakeUpstream('up0', { file: () => fileOf(BYTES, { gate: () => stall.promise }) });
+  const downloads = registryOf(bench, [upstream], { maxRunning: 1 });
+  const others = [1, 2].map((n) => createSeededBytes(`burst ${n}`, 1000).read(0, 1000));
+  const burst = [BYTES, ...others].map(async (bytes) => downloads.obtain(wantedFrom([upstream], bytes)));
+  const results = await Promise.allSettled(burst);
+  const refused = results.filter((result) => result.status === 'rejected');
+  assert.equal(refused.length, 2);
+  stall.resolve();
+  const [first] = results;
+  assert.ok(first?.status === 'fulfilled');
+  assert.deepEqual((await take(first.value)).bytes, BYTES);
+});
+
 test('without anybody to ask the answer is 503 at once', async () => {
   const downloads = registryOf(createBench(), []);
   await assert.rejects(downloads.obtain(wantedFrom([])), { code: 'ServiceUnavailableError' });

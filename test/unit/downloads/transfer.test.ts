@@ -110,6 +110,20 @@ test('a connection that breaks after the last byte has cost nothing: the transfe
   assert.equal(upstream.files.length, 1);
 });
 
+test('an empty file still has to be offered by somebody: a refusal is not its end', async () => {
+  // Of an empty file all bytes are there before anybody was asked; whoever waits for its headers would wait for ever.
+  const wanted = { sha1: sha1Of(Buffer.alloc(0)), size: 0, requestId: REQUEST_ID };
+  const slots = createSlots({ upstream: 'any', count: 1, waitMs: 1000, maxWaiting: 10 });
+  const deps = { log: createCaptureLog(), slotsOf: () => slots, random: () => 0 };
+  const { signal } = new AbortController();
+  const target = gather();
+  const refusing = transferBlob(deps, { ...wanted, sources: [sourceAt(upstreamThat())] }, target, signal);
+  await assert.rejects(refusing, { code: 'UpstreamUnavailable' });
+  const giving = upstreamThat(() => fileOf(Buffer.alloc(0)));
+  await transferBlob(deps, { ...wanted, sources: [sourceAt(giving)] }, target, signal);
+  assert.deepEqual(target.answeredBy, ['up']);
+});
+
 test('a wrong length is refused before headers, and the next source is asked at once', async () => {
   const wrong = createFakeUpstream('wrong', { file: () => fileOf(BYTES, { totalSize: 999 }) });
   const right = createFakeUpstream('right', { file: () => fileOf(BYTES) });
