@@ -24,6 +24,8 @@ interface Bench extends CatalogBench {
   readonly resolver: Resolver;
   readonly up0: CatalogUpstream;
   readonly up1: CatalogUpstream;
+  /** Has nothing. */
+  readonly up2: CatalogUpstream;
   /** How often a remembered absence was the answer. */
   negatives: number;
 }
@@ -31,18 +33,18 @@ interface Bench extends CatalogBench {
 /** Image 1 is listed at up0, image 2 at up1; image 9 nowhere. */
 async function startBench(t: TestContext, options: Partial<ResolverOptions> = {}): Promise<Bench> {
   const bench = catalogBench(t);
-  const [up0, up1] = [catalogUpstream('up0'), catalogUpstream('up1')];
+  const [up0, up1, up2] = [catalogUpstream('up0'), catalogUpstream('up1'), catalogUpstream('up2')];
   up0.onList = () => listOf([imageOf(1)]);
   up1.onList = () => listOf([imageOf(2)]);
   const now = (): number => bench.clock;
   const catalog = createCatalog(
-    { ...bench, upstreams: [up0, up1], now, random: () => 0 },
+    { ...bench, upstreams: [up0, up1, up2], now, random: () => 0 },
     { refreshEveryMs: 3_600_000 },
   );
   await catalog.start();
   // Shares the refreshes of the start and waits for their end: later ones are of the test's own making.
   await catalog.refresh();
-  const whole: Bench = Object.assign(bench, { catalog, up0, up1, negatives: 0, resolver: unset });
+  const whole: Bench = Object.assign(bench, { catalog, up0, up1, up2, negatives: 0, resolver: unset });
   const resolver = createResolver(
     { ...bench, catalog, now, onNegative: () => (whole.negatives += 1) },
     // A window no test waits for by accident.
@@ -145,6 +147,17 @@ test('an unknown never hides a found, and is not waited for once it is known to 
   const bench = await startBench(t);
   bench.up0.onManifest = () => down('up0');
   bench.up1.onManifest = found(ofOwner('second'));
+  assert.deepEqual(await ownerFound(bench), ['second', 'up1']);
+});
+
+test('who comes after a found one in precedence is not waited for, though one before it is unknown', async (t) => {
+  const bench = await startBench(t);
+  bench.up0.onManifest = () => down('up0');
+  bench.up1.onManifest = found(ofOwner('second'));
+  bench.up2.onManifest = async ({ signal }) =>
+    new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
   assert.deepEqual(await ownerFound(bench), ['second', 'up1']);
 });
 

@@ -165,6 +165,22 @@ for (const [what, answer] of [
   });
 }
 
+test('a source that breaks off again and again is kept as long as each attempt brings something new', async () => {
+  const cuts = [100, 200, 300, 400, 500].map(
+    (cutAt) =>
+      ({ offset }: FileRequest) =>
+        fileOf(BYTES, { start: offset, cutAt }),
+  );
+  const upstream = upstreamThat(...cuts, ({ offset }) => fileOf(BYTES, { start: offset }));
+  const target = gather();
+  await transfer([upstream], target).done;
+  assert.deepEqual(target.bytes, BYTES);
+  assert.deepEqual(
+    upstream.files.map(({ offset }) => offset),
+    [0, 100, 200, 300, 400, 500],
+  );
+});
+
 test('a source that fails three times without a new byte is left for the next', async () => {
   const broken = createFakeUpstream('broken', {
     file: () => {

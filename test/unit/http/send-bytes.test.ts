@@ -128,7 +128,9 @@ test('a socket that fails rejects, and the source is not read to its end', async
     throw new Error('EPIPE');
   };
   const source = fakeSource();
-  await assert.rejects(sendBytes(fake.res, source, optionsFor()), { message: 'EPIPE' });
+  const options = optionsFor();
+  await assert.rejects(sendBytes(fake.res, source, options), { message: 'EPIPE' });
+  assert.deepEqual(options.told, [], 'what the socket did not take is not told of');
   assert.ok(source.reads <= 2, `${source.reads} reads`);
 });
 
