@@ -1,3 +1,4 @@
+import { constants } from 'node:fs';
 import { mkdir, open, rename, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { MirrorError } from '../imgapi/errors.ts';
@@ -8,9 +9,10 @@ import { storageError } from './errno.ts';
 import { ignoreMissing, moveToQuarantine } from './quarantine.ts';
 import { formatSidecar, isBlobFacts } from './sidecar.ts';
 import type { BlobFacts } from './sidecar.ts';
+import { readNote, removeNote, writeNote, type PartialNote } from './partial-note.ts';
 
 /**
- * The file of an unfinished download. It ends by exactly one of commit, quarantine and discard; none of them closes
+ * The file of an unfinished download. It ends by exactly one of commit, quarantine, keep and discard; none of them closes
  * `handle`, which followers may still be reading from. A commit or quarantine that failed may be followed by another
  * of the three; discard after the end does nothing, so that it can stand in a `finally`.
  */
@@ -19,6 +21,14 @@ export interface PartialFile {
   readonly path: string;
   /** Open for reading and writing. The caller closes it. */
   readonly handle: FileHandle;
+  /** Bytes of an earlier download that are in it already; 0 for one that was begun. */
+  readonly existingBytes: number;
+  /** What an earlier download noted of them. */
+  readonly note: PartialNote | undefined;
+  /** Notes what a later download must know to go on. */
+  saveNote(note: PartialNote): Promise<void>;
+  /** Leaves the file as it is, for a later download to go on with. */
+  keep(): Promise<void>;
   /**
    * Publishes the blob, over an existing one if need be: syncs the file, makes the sidecar durable, then renames the blob
    * into place and syncs the directories. The caller has checked the SHA-1.
@@ -32,28 +42,42 @@ export interface PartialFile {
 }
 
 /**
- * Begins a partial, empty.
+ * Begins a partial: empty, or with `resume` what an earlier download has left, if anything.
  * @throws MirrorError InternalError if one of the same sha1 is open: two writers of one file are a bug of the caller.
  */
-export async function createPartialFile(context: DiskContext, sha1: Sha1Hex): Promise<PartialFile> {
+export async function createPartialFile(context: DiskContext, sha1: Sha1Hex, resume: boolean): Promise<PartialFile> {
   const { layout, lock, openPartials } = context;
   if (openPartials.has(sha1)) throw new MirrorError('InternalError', `a partial of ${sha1} is open already`);
   openPartials.add(sha1);
   const path = layout.partial(sha1);
   try {
-    // Under the lock, because the scan removes what an earlier process left under the same name.
-    const handle = await lock.run(sha1, async () => {
+    // Under the lock: old partials are removed under the same name.
+    return await lock.run(sha1, async () => {
       await mkdir(layout.partialDir, { recursive: true });
-      return open(path, 'w+');
+      const handle = await open(path, resume ? constants.O_RDWR | constants.O_CREAT : 'w+');
+      try {
+        const existingBytes = resume ? (await handle.stat()).size : 0;
+        const note = existingBytes > 0 ? await readNote(layout.partialNote(sha1)) : undefined;
+        return partialOf(context, sha1, { handle, existingBytes, note });
+      } catch (error) {
+        await handle.close();
+        throw error;
+      }
     });
-    return partialOf(context, sha1, handle);
   } catch (error) {
     openPartials.delete(sha1);
     throw storageError('a download could not be begun on disk', error, { sha1, path });
   }
 }
 
-function partialOf(context: DiskContext, sha1: Sha1Hex, handle: FileHandle): PartialFile {
+interface OpenedPartial {
+  readonly handle: FileHandle;
+  readonly existingBytes: number;
+  readonly note: PartialNote | undefined;
+}
+
+function partialOf(context: DiskContext, sha1: Sha1Hex, opened: OpenedPartial): PartialFile {
+  const { handle } = opened;
   const { layout, lock, openPartials } = context;
   const path = layout.partial(sha1);
   let state: 'open' | 'ending' | 'ended' = 'open';
@@ -73,11 +97,18 @@ function partialOf(context: DiskContext, sha1: Sha1Hex, handle: FileHandle): Par
 
   return {
     path,
-    handle,
-    commit: (facts) => end('commit', () => publish(context, sha1, handle, facts)),
+    ...opened,
+    saveNote: (note) => writeNote(layout.partialNote(sha1), note),
+    keep: () => end('keep', async () => undefined),
+    commit: (facts) =>
+      end('commit', async () => {
+        await publish(context, sha1, handle, facts);
+        await removeNote(layout.partialNote(sha1));
+      }),
     quarantine: (reason) =>
       end('quarantine', async () => {
         const movedTo = await moveToQuarantine(context, sha1, path, reason);
+        await removeNote(layout.partialNote(sha1));
         context.log.warn({ ...reason, sha1, movedTo }, 'partial moved to quarantine');
       }),
     async discard() {
@@ -86,6 +117,7 @@ function partialOf(context: DiskContext, sha1: Sha1Hex, handle: FileHandle): Par
         await end('discard', async () => {
           await unlink(path).catch(ignoreMissing);
           await unlink(layout.partialSidecar(sha1)).catch(ignoreMissing);
+          await removeNote(layout.partialNote(sha1));
         });
       } finally {
         // A file that cannot be removed must not make its blob undownloadable: the next partial truncates it.

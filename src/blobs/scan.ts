@@ -1,6 +1,7 @@
 import { readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSha1Hex } from '../imgapi/ids.ts';
+import type { Sha1Hex } from '../imgapi/ids.ts';
 import type { DiskContext } from './disk-context.ts';
 import { errnoOf, storageError } from './errno.ts';
 import { isShardName } from './layout.ts';
@@ -22,15 +23,20 @@ export async function scanBlobs(context: DiskContext, signal: AbortSignal | unde
 
 async function scanShard(context: DiskContext, shard: string, signal: AbortSignal | undefined): Promise<void> {
   const { layout, lock, tally } = context;
-  for (const name of await namesIn(join(layout.shardsDir, shard))) {
+  const names = new Set(await namesIn(join(layout.shardsDir, shard)));
+  for (const name of names) {
     signal?.throwIfAborted();
+    const owner = name.endsWith('.json') ? name.slice(0, -'.json'.length) : name;
+    if (owner !== name && isSha1Hex(owner) && owner.startsWith(shard) && !names.has(owner)) {
+      await removeLoneSidecar(context, owner);
+    }
     if (!isSha1Hex(name) || !name.startsWith(shard)) continue;
     const path = layout.blob(name);
     // Under the lock: a blob that goes to quarantine between stat and set would be counted for ever.
     await lock.run(name, async () => {
       try {
         const found = await stat(path);
-        if (found.isFile()) tally.set(name, found.size);
+        if (found.isFile()) tally.set(name, found.size, found.mtimeMs);
       } catch (error) {
         // Moved away since the directory was read, so not to be counted.
         if (errnoOf(error) !== 'ENOENT') throw storageError('the stored blobs could not be counted', error, { path });
@@ -39,29 +45,18 @@ async function scanShard(context: DiskContext, shard: string, signal: AbortSigna
   }
 }
 
-/**
- * Removes what an earlier process left in partial/. The one place to change when downloads are resumed across restarts.
- * Partials that this process has begun meanwhile stay.
- */
-export async function removeLeftoverPartials(context: DiskContext, signal: AbortSignal | undefined): Promise<void> {
-  const { layout, lock, openPartials, log } = context;
-  let removed = 0;
-  for (const name of await namesIn(layout.partialDir)) {
-    signal?.throwIfAborted();
-    const sha1 = name.endsWith('.json') ? name.slice(0, -'.json'.length) : name;
-    if (!isSha1Hex(sha1)) continue;
-    const path = join(layout.partialDir, name);
-    await lock.run(sha1, async () => {
-      if (openPartials.has(sha1)) return;
-      await unlink(path)
+/** A crash in the midst of an eviction leaves a sidecar without its blob. It harms nobody, but nobody would remove it either. */
+async function removeLoneSidecar({ layout, lock, log }: DiskContext, sha1: Sha1Hex): Promise<void> {
+  await lock.run(sha1, async () => {
+    try {
+      await stat(layout.blob(sha1));
+    } catch (error) {
+      if (errnoOf(error) !== 'ENOENT') return;
+      await unlink(layout.sidecar(sha1))
         .catch(ignoreMissing)
-        .catch((error: unknown) => {
-          throw storageError('an old partial could not be removed', error, { path });
-        });
-      removed += 1;
-    });
-  }
-  if (removed > 0) log.info({ removed }, 'removed unfinished downloads of an earlier run');
+        .catch((cause: unknown) => log.warn({ err: cause, sha1 }, 'a sidecar without a blob could not be removed'));
+    }
+  });
 }
 
 /** No directory yet is an empty one; one that cannot be read is an error. */

@@ -9,11 +9,14 @@ import { createKeyedLock } from './keyed-lock.ts';
 import { createBlobLayout } from './layout.ts';
 import { createPartialFile } from './partial-file.ts';
 import type { PartialFile } from './partial-file.ts';
+import { createOpenCount } from './open-count.ts';
 import { setAsideBlob } from './quarantine.ts';
-import { removeLeftoverPartials, scanBlobs } from './scan.ts';
+import { scanBlobs } from './scan.ts';
 import { readSidecar } from './sidecar.ts';
 import type { BlobFacts } from './sidecar.ts';
 import { createTally } from './tally.ts';
+import { createUpkeep } from './upkeep.ts';
+import type { Upkeep } from './upkeep.ts';
 
 export type { BlobFacts } from './sidecar.ts';
 export type { PartialFile } from './partial-file.ts';
@@ -38,38 +41,61 @@ export interface BlobStore {
   facts(sha1: Sha1Hex, size: number): Promise<BlobFacts | undefined>;
   /** Begins the file of a download. See PartialFile. */
   createPartial(sha1: Sha1Hex): Promise<PartialFile>;
+  /** The same, with the bytes that an unfinished download has left. */
+  resumePartial(sha1: Sha1Hex): Promise<PartialFile>;
   /** Blobs only, without partials, quarantine and sidecars. Too low until `scan` has resolved. */
   totals(): { readonly blobs: number; readonly bytes: number };
   /**
-   * Removes what an earlier process left in partial/, then counts the blobs; call it once, after start, without waiting.
+   * Counts the blobs; call it once, after start, without waiting.
    * Resolves when the totals are right. @throws the signal's reason, or MirrorError InternalError.
    */
   scan(signal?: AbortSignal): Promise<void>;
 }
 
+/** A store whose room is limited. */
+export interface DiskBlobStore extends BlobStore {
+  readonly upkeep: Upkeep;
+}
+
 /** The store on the local disk. Makes its directories when first needed. */
-export function createBlobStore(deps: { readonly log: Log }, options: { readonly dir: string }): BlobStore {
+export function createBlobStore(deps: { readonly log: Log }, options: { readonly dir: string }): DiskBlobStore {
   const context = createContext(deps.log, options.dir);
+  const opens = createOpenCount();
 
   const open = async (sha1: Sha1Hex, size: number): Promise<OpenBlob | undefined> => {
-    // A second look only where another request replaced the file between the first look and the lock.
-    const found = await openOnce(context, sha1, size);
-    const settled = found === 'changed' ? await openOnce(context, sha1, size) : found;
-    if (settled === 'changed') throw new MirrorError('InternalError', `blob ${sha1} keeps changing on disk`);
-    return settled;
+    // Held before it is looked for: from here on nobody evicts it.
+    const release = opens.hold(sha1);
+    try {
+      // A second look only where another request replaced the file between the first look and the lock.
+      const found = await openOnce(context, sha1, size);
+      const settled = found === 'changed' ? await openOnce(context, sha1, size) : found;
+      if (settled === 'changed') throw new MirrorError('InternalError', `blob ${sha1} keeps changing on disk`);
+      if (settled !== undefined) opens.holdUntilClosed(sha1, settled.handle);
+      return settled;
+    } finally {
+      release();
+    }
+  };
+
+  const createPartial = async (sha1: Sha1Hex, resume: boolean): Promise<PartialFile> => {
+    const partial = await createPartialFile(context, sha1, resume);
+    // Followers read from this descriptor after the commit too.
+    opens.holdUntilClosed(sha1, partial.handle);
+    return partial;
   };
 
   return {
+    upkeep: createUpkeep(context, opens, options.dir),
     open,
     async facts(sha1, size) {
       const opened = await open(sha1, size);
       await opened?.handle.close();
       return opened?.facts;
     },
-    createPartial: (sha1) => createPartialFile(context, sha1),
+    createPartial: (sha1) => createPartial(sha1, false),
+    resumePartial: (sha1) => createPartial(sha1, true),
     totals: () => context.tally.totals(),
     async scan(signal) {
-      await removeLeftoverPartials(context, signal);
       await scanBlobs(context, signal);
     },
   };

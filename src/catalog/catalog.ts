@@ -92,6 +92,8 @@ interface View {
   hasSaved: boolean;
   /** Resolves when every upstream has a list or has failed once. */
   readonly firstTry: PromiseWithResolvers<void>;
+  /** Resolves `firstWaitMs` after its beginning: from then on nobody waits for an upstream that hangs while others are there. */
+  readonly patience: Promise<void>;
   lastAskedMs: number;
 }
 
@@ -139,6 +141,11 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     if (known.length > 0) throw unknownChannel(channel);
   }
 
+  async function firstWait(): Promise<void> {
+    // Woken early only by the end of the catalog, when waiting is over in any case.
+    await sleep(firstWaitMs, undefined, { signal: abort.signal, ref: false }).catch(() => {});
+  }
+
   function viewOf(channel: string | undefined): View {
     // Where no upstream has channels every channel is the same view: one snapshot, not one per invented name.
     const key = feeds.every((feed) => feed.channels?.length === 0) ? '' : (channel ?? '');
@@ -150,6 +157,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       merged: undefined,
       hasSaved: false,
       firstTry: Promise.withResolvers<void>(),
+      patience: firstWait(),
       lastAskedMs: deps.now(),
     };
     views.set(key, fresh);
@@ -291,7 +299,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       const view = viewOf(channel);
       view.lastAskedMs = deps.now();
       if (!view.hasSaved && !isComplete(view)) {
-        await Promise.race([view.firstTry.promise, sleep(firstWaitMs, undefined, { ref: false })]);
+        await Promise.race([view.firstTry.promise, view.current === undefined ? firstWait() : view.patience]);
       }
       // A list may have come since the last rebuild; where none has, this costs a comparison.
       rebuild(view);

@@ -2,7 +2,6 @@
  * From a uuid to its manifest, three-valued: found, absent (every upstream confirmed it), unknown (thrown as an error).
  * An image that is in no list is asked for at the upstreams: inactive origins of active images are served only by uuid.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../config/log.ts';
 import { isInChannel } from '../imgapi/channels.ts';
 import { MirrorError } from '../imgapi/errors.ts';
@@ -10,7 +9,9 @@ import type { ImageUuid } from '../imgapi/ids.ts';
 import { parseManifest } from '../imgapi/manifest.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
+import { createAskUpstreams, type AskUpstreamsDeps, type LookupAnswer } from './ask-upstreams.ts';
 import type { Catalog } from './catalog.ts';
+import { createKnownOrigins } from './known-origins.ts';
 import type { CatalogEntry } from './merge.ts';
 import { createEntry } from './snapshot.ts';
 
@@ -37,7 +38,7 @@ export interface Resolver {
   close(): void;
 }
 
-export interface ResolverDeps {
+export interface ResolverDeps extends Pick<AskUpstreamsDeps, 'healthOf' | 'budget' | 'onRefused'> {
   readonly catalog: Catalog;
   readonly records: Records;
   readonly kept: KeptManifests;
@@ -58,11 +59,6 @@ export interface ResolverOptions {
   readonly maxLookups?: number;
 }
 
-type Answer =
-  | { readonly kind: 'found'; readonly entry: CatalogEntry }
-  | { readonly kind: 'absent' }
-  | { readonly kind: 'unknown'; readonly why: string };
-
 /** A looked-up manifest stays of use, as stale, for this long when its upstream cannot be asked. */
 const LOOKUP_KEPT_MS = 30 * 24 * 60 * 60_000;
 
@@ -71,6 +67,11 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
   const maxLookups = options.maxLookups ?? 200;
   const abort = new AbortController();
   const running = new Map<string, Promise<Resolution>>();
+  const origins = createKnownOrigins(deps);
+  const askUpstreams = createAskUpstreams(
+    { ...deps, feeds: () => deps.catalog.feeds(), isKeptOrigin: async (uuid) => origins.isKept(uuid) },
+    { precedenceWaitMs },
+  );
   let asking = 0;
 
   async function resolve(request: ResolveRequest): Promise<Resolution> {
@@ -102,13 +103,10 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
       deps.onNegative();
       return (await keptImage(request)) ?? { kind: 'absent' };
     }
-    if (asking >= maxLookups) throw unknown(uuid, `${maxLookups} look-ups are under way already`);
-    asking += 1;
-    const answer = await askUpstreams(request).finally(() => {
-      asking -= 1;
-    });
+    const answer = await ask(request);
     if (answer.kind === 'found') {
       const { manifest, upstream } = answer.entry;
+      origins.note(manifest);
       const fetchedAtMs = deps.now();
       const record = { upstream, manifest: manifest.json, fetchedAt: new Date(fetchedAtMs).toISOString() };
       await deps.records.lookups.set(uuid, channel, record, LOOKUP_KEPT_MS);
@@ -127,12 +125,29 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     throw unknown(uuid, answer.why);
   }
 
+  async function ask(request: ResolveRequest): Promise<LookupAnswer> {
+    const snapshots = [request.channel, undefined].map((channel) => deps.catalog.peek(channel)?.snapshot);
+    const isKnownOrigin = origins.has(request.uuid, snapshots);
+    if (asking >= maxLookups && !isKnownOrigin) {
+      for (const { upstream } of deps.catalog.feeds()) deps.onRefused(upstream.name);
+      return { kind: 'unknown', why: `${maxLookups} look-ups are under way already` };
+    }
+    asking += 1;
+    try {
+      return await askUpstreams({ ...request, isKnownOrigin }, abort.signal);
+    } finally {
+      asking -= 1;
+    }
+  }
+
   async function savedLookup(
     request: ResolveRequest,
   ): Promise<{ entry: CatalogEntry; fetchedAtMs: number } | undefined> {
     const saved = await deps.records.lookups.get(request.uuid, request.channel);
     const entry = saved === undefined ? undefined : entryOf(saved.manifest, saved.upstream, request.uuid);
-    return saved === undefined || entry === undefined ? undefined : { entry, fetchedAtMs: Date.parse(saved.fetchedAt) };
+    if (saved === undefined || entry === undefined) return undefined;
+    origins.note(entry.manifest);
+    return { entry, fetchedAtMs: Date.parse(saved.fetchedAt) };
   }
 
   async function keptImage(request: ResolveRequest): Promise<FoundImage | undefined> {
@@ -143,64 +158,8 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const feed = deps.catalog.feeds().find(({ upstream }) => upstream.name === kept.upstream);
     const channel = request.channel ?? feed?.defaultChannel;
     if (channel !== undefined && !isInChannel(entry.manifest, channel)) return undefined;
+    origins.note(entry.manifest);
     return { kind: 'found', entry, cache: 'STALE', fetchedAtMs: Date.parse(kept.fetchedAt) };
-  }
-
-  /**
-   * Asks all upstreams at once. A found answer wins as soon as every upstream before it has said no, or after
-   * `precedenceWaitMs`; an unknown never hides a found.
-   */
-  async function askUpstreams(request: ResolveRequest): Promise<Answer> {
-    const asked = new AbortController();
-    const signal = AbortSignal.any([abort.signal, asked.signal]);
-    const answers: (Answer | undefined)[] = [];
-    const anyFound = Promise.withResolvers<void>();
-    const decided = Promise.withResolvers<void>();
-    const questions = deps.catalog.feeds().map(async (_feed, at) => {
-      answers[at] = undefined;
-      const answer = await askOne(request, at, signal);
-      answers[at] = answer;
-      if (answer.kind === 'found') anyFound.resolve();
-      // Decided once nobody who is still to answer comes before a found one.
-      const first = answers.find((other) => other?.kind !== 'absent' && other?.kind !== 'unknown');
-      if (first?.kind === 'found') decided.resolve();
-    });
-    const all = Promise.all(questions);
-    const best = (): Answer | undefined => answers.find((answer) => answer?.kind === 'found');
-    try {
-      await Promise.race([
-        all,
-        decided.promise,
-        sleep(precedenceWaitMs, undefined, { signal: asked.signal, ref: false }),
-      ]);
-      // Nothing found in time: then the first that finds it wins, and only all of them can say that it is absent.
-      if (best() === undefined) await Promise.race([all, anyFound.promise]);
-    } finally {
-      asked.abort();
-    }
-    const found = best();
-    if (found !== undefined) return found;
-    const reasons = answers.flatMap((answer) => (answer?.kind === 'unknown' ? [answer.why] : []));
-    return reasons.length === 0 ? { kind: 'absent' } : { kind: 'unknown', why: reasons.join('; ') };
-  }
-
-  async function askOne(request: ResolveRequest, at: number, signal: AbortSignal): Promise<Answer> {
-    const feed = deps.catalog.feeds()[at];
-    if (feed === undefined) return { kind: 'absent' };
-    const target = feed.channelFor(request.channel);
-    if (target.kind === 'absent') return { kind: 'absent' };
-    const { name } = feed.upstream;
-    try {
-      const { uuid, requestId } = request;
-      const answer = await feed.upstream.manifest({ uuid, channel: target.channel, requestId, signal });
-      if (answer.kind === 'absent') return answer;
-      const parsed = parseManifest(answer.json, { requirePublished: false });
-      if (parsed.ok) return { kind: 'found', entry: createEntry(parsed.manifest, name) };
-      deps.log.warn({ upstream: name, uuid, problem: parsed.problem }, 'bad manifest refused');
-      return { kind: 'unknown', why: `upstream ${name}: its manifest is unsound: ${parsed.problem}` };
-    } catch (error) {
-      return { kind: 'unknown', why: error instanceof Error ? error.message : String(error) };
-    }
   }
 
   return { resolve, close: () => abort.abort() };

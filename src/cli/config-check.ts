@@ -1,21 +1,38 @@
 /** `config check`: says whether the mirror would start with this configuration, without starting it. */
 import path from 'node:path';
-import { escape } from '../config/problem.ts';
+import { escape, type ConfigProblem } from '../config/problem.ts';
 import { formatSize } from '../config/units.ts';
 import { readCaFiles } from './ca-files.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
 import { readConfig } from './read-config.ts';
 import { reportProblems } from './report-problems.ts';
+import { selfCheck } from './self-check.ts';
+import { readTlsFiles } from './tls-files.ts';
 
 export async function configCheck(options: OptionValues, io: CommandIo): Promise<number> {
   const asJson = options.has('json');
   const read = await readConfig(io, options);
   if (!read.ok) return reportProblems(io, read.problems, asJson);
-  const { config, file, warnings } = read;
+  const { config, file } = read;
   const ca = await readCaFiles(config, io.cwd);
-  if (!ca.ok) return reportProblems(io, ca.problems, asJson);
+  const tls = await readTlsFiles(config.listen.tls, io.cwd, Date.now());
+  if (!ca.ok || !tls.ok) {
+    return reportProblems(io, [...(ca.ok ? [] : ca.problems), ...(tls.ok ? [] : tls.problems)], asJson);
+  }
   const cacheDir = path.resolve(io.cwd, config.cache.dir);
+  const findings = await selfCheck({ dir: cacheDir, minFreeBytes: config.cache.minFreeBytes });
+  const errors = findings.filter(({ severity }) => severity === 'error');
+  if (errors.length > 0) {
+    const problems = errors.map(({ message }): ConfigProblem => ({ key: '', where: undefined, message }));
+    reportProblems(io, problems, asJson);
+    return EXIT.failed;
+  }
+  const warnings = [
+    ...read.warnings,
+    ...tls.warnings,
+    ...findings.filter(({ severity }) => severity === 'warning').map(({ message }) => message),
+  ];
   if (asJson) {
     const upstreams = config.upstreams.map(({ name, url }) => ({ name, url }));
     io.stdout.write(`${JSON.stringify({ ok: true, file: file ?? null, upstreams, cacheDir, warnings })}\n`);

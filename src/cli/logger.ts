@@ -6,6 +6,7 @@ import type { Config } from '../config/schema.ts';
 
 export interface Logger {
   readonly log: Log;
+  setLevel(level: Config['log']['level']): void;
   /** Writes what is buffered; call it last. */
   flush(): void;
 }
@@ -30,6 +31,9 @@ export function createLogger(options: Config['log'], isTerminal: boolean): Logge
   );
   return {
     log,
+    setLevel(level) {
+      log.level = level;
+    },
     flush() {
       // Throws where nothing was ever written, or the reader is gone: there is nothing left to lose then.
       try {

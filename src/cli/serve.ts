@@ -2,7 +2,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
 import path from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { FastifyInstance } from 'fastify';
 import { createApp, type App } from '../app.ts';
 import type { Log } from '../config/log.ts';
@@ -10,39 +9,110 @@ import { PRODUCT } from '../config/product.ts';
 import { escape } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { DataDirError, openDataDir, type DataDir } from '../records/data-dir.ts';
+import type { TlsPair } from '../http/tls.ts';
 import { createSqliteStore } from '../records/sqlite-store.ts';
+import { MAX_SKEW_MS } from '../upstream/clock-check.ts';
 import { readCaFiles } from './ca-files.ts';
 import { EXIT, type CommandIo } from './io.ts';
-import { createLogger } from './logger.ts';
+import { createLogger, type Logger } from './logger.ts';
+import type { ReadConfigResult } from './read-config.ts';
+import { createReloader } from './reload.ts';
 import { reportProblems } from './report-problems.ts';
-import { startLines, upstreamLine } from './start-lines.ts';
+import { selfCheck } from './self-check.ts';
+import { createSignals, type Signals } from './signals.ts';
+import { clockLine, startLines, upstreamLine } from './start-lines.ts';
+import { readTlsFiles } from './tls-files.ts';
 
 /** How long the lines at the start wait for an upstream's answer. */
 const FIRST_PING_MS = 5_000;
 
-export async function serve(config: Config, io: CommandIo): Promise<number> {
-  const ca = await readCaFiles(config, io.cwd);
-  if (!ca.ok) return reportProblems(io, ca.problems, false);
-  const logger = createLogger(config.log, io.stdout.isTerminal);
+/** What the command line gives `serve` beside the configuration. */
+export interface ServeSession {
+  /** Default: taken over here. Given back at the end in either case. */
+  readonly signals?: Signals;
+  /** What is allowed but should be known, from the configuration. */
+  readonly warnings?: readonly string[];
+  /** Reads the configuration again, at SIGHUP. Default: the same one, so that only certificates are new. */
+  readonly reread?: () => Promise<ReadConfigResult>;
+}
+
+/** Everything `run` needs of a mirror that is built. */
+interface Started {
+  readonly app: App;
+  readonly dataDir: DataDir;
+  readonly config: Config;
+  readonly io: CommandIo;
+  readonly log: Log;
+  readonly signals: Signals;
+  readonly reload: () => Promise<void>;
+}
+
+/** Serves until it is told to stop. Returns the exit code. */
+export async function serve(config: Config, io: CommandIo, session: ServeSession = {}): Promise<number> {
+  const signals = session.signals ?? createSignals(io);
+  try {
+    const ca = await readCaFiles(config, io.cwd);
+    const tls = await readTlsFiles(config.listen.tls, io.cwd, Date.now());
+    if (!ca.ok || !tls.ok) {
+      return reportProblems(io, [...(ca.ok ? [] : ca.problems), ...(tls.ok ? [] : tls.problems)], false);
+    }
+    const logger = createLogger(config.log, io.stdout.isTerminal);
+    try {
+      for (const warning of [...(session.warnings ?? []), ...tls.warnings]) {
+        io.stderr.write(`warning: ${escape(warning)}\n`);
+        logger.log.warn({ warning }, 'configuration warning');
+      }
+      return await serveFrom(config, io, session, { logger, signals, ca: ca.texts, tls: tls.pair });
+    } finally {
+      logger.flush();
+    }
+  } finally {
+    signals.release();
+  }
+}
+
+/** Takes the cache directory, looks around, builds the mirror and runs it. */
+async function serveFrom(
+  config: Config,
+  io: CommandIo,
+  session: ServeSession,
+  parts: {
+    readonly logger: Logger;
+    readonly signals: Signals;
+    readonly ca: ReadonlyMap<string, string>;
+    readonly tls: TlsPair | undefined;
+  },
+): Promise<number> {
+  const { logger, signals, ca, tls } = parts;
+  const { log } = logger;
   const dir = path.resolve(io.cwd, config.cache.dir);
   let dataDir: DataDir;
   try {
-    dataDir = await openDataDir({ log: logger.log }, { dir, pid: io.pid });
+    dataDir = await openDataDir({ log }, { dir, pid: io.pid });
   } catch (error) {
     if (error instanceof DataDirError) return refuse(io, error.message);
     throw error;
   }
   try {
+    const findings = await selfCheck({ dir, minFreeBytes: config.cache.minFreeBytes });
+    for (const { severity, check, message } of findings) {
+      if (severity === 'warning') io.stderr.write(`warning: ${escape(message)}\n`);
+      else refuse(io, message);
+      log[severity === 'warning' ? 'warn' : 'error']({ check, problem: message }, 'self-check');
+    }
+    if (findings.some(({ severity }) => severity === 'error')) return EXIT.failed;
+    if (signals.stopped.aborted) return EXIT.done;
     const recordsStore = createSqliteStore(path.join(dir, 'records.sqlite'));
     if (recordsStore.setAside !== undefined) {
-      logger.log.warn({ file: recordsStore.setAside }, 'records were damaged: set aside, begun anew');
+      log.warn({ file: recordsStore.setAside }, 'records were damaged: set aside, begun anew');
     }
     const app = createApp(
       { ...config, cache: { ...config.cache, dir } },
       {
-        log: logger.log,
+        log,
         recordsStore,
-        caOf: (name) => ca.texts.get(name),
+        caOf: (name) => ca.get(name),
+        tls,
         hostname: hostname(),
         nodeVersion: io.nodeVersion,
         now: Date.now,
@@ -50,38 +120,40 @@ export async function serve(config: Config, io: CommandIo): Promise<number> {
         random: Math.random,
       },
     );
+    const reread = session.reread ?? (async () => ({ ok: true, config, warnings: [], file: undefined }) as const);
+    const reload = createReloader({ app, logger, reread, cwd: io.cwd, now: Date.now }, { config, tls, ca });
     try {
-      return await run(app, dataDir, config, io, logger.log);
+      return await run({ app, dataDir, config, io, log, signals, reload });
     } finally {
       await app.close();
     }
   } finally {
     await dataDir.close();
-    logger.flush();
   }
 }
 
-async function run(app: App, dataDir: DataDir, config: Config, io: CommandIo, log: Log): Promise<number> {
+async function run({ app, dataDir, config, io, log, signals, reload }: Started): Promise<number> {
   await app.start();
+  if (signals.stopped.aborted) return EXIT.done;
   const { host } = config.listen;
   try {
     await app.server.listen({ host, port: config.listen.port });
   } catch (error) {
     return refuse(io, listenError(error, config));
   }
+  const scheme = config.listen.tls.certFile === null ? 'http' : 'https';
   const port = portOf(app.server);
-  const localUrl = `http://${isAnyHost(host) ? '127.0.0.1' : bracketed(host)}:${port}`;
+  const localUrl = `${scheme}://${isAnyHost(host) ? '127.0.0.1' : bracketed(host)}:${port}`;
   await dataDir.writeServing({ address: localUrl, pid: io.pid, secret: randomBytes(32).toString('base64url') });
-  const url = config.listen.publicUrl ?? `http://${bracketed(reachableHost(host))}:${port}`;
+  const url = config.listen.publicUrl ?? `${scheme}://${bracketed(reachableHost(host))}:${port}`;
   for (const line of startLines({ config, dir: dataDir.dir, url, version: PRODUCT.version }))
     io.stderr.write(`${line}\n`);
   log.info({ url, localUrl, dir: dataDir.dir, version: PRODUCT.version }, 'listening');
-  const stop = stopSignal(io);
-  void sayWhetherUpstreamsAnswer(app, io, stop.signal);
-  await stop.asked;
-  log.info({ signal: stop.name() }, 'stopping');
-  await drain(app.server, config.listen.drainTimeout);
-  stop.release();
+  // It logs whatever becomes of it, and is over before the process: everything it waits for is a small file.
+  signals.onReload(() => void reload());
+  void sayWhetherUpstreamsAnswer(app, io, signals.stopped);
+  log.info({ signal: await signals.stopAsked }, 'stopping');
+  await app.drain();
   return EXIT.done;
 }
 
@@ -97,41 +169,12 @@ async function sayWhetherUpstreamsAnswer(app: App, io: CommandIo, stopped: Abort
       } catch (error) {
         problem = error instanceof Error ? error.message : String(error);
       }
-      if (!stopped.aborted) io.stderr.write(`${upstreamLine(upstream.name, performance.now() - startedAt, problem)}\n`);
+      if (stopped.aborted) return;
+      io.stderr.write(`${upstreamLine(upstream.name, performance.now() - startedAt, problem)}\n`);
+      const skewMs = app.clockSkewMs(upstream.name) ?? 0;
+      if (Math.abs(skewMs) > MAX_SKEW_MS) io.stderr.write(`${clockLine(upstream.name, skewMs)}\n`);
     }),
   );
-}
-
-/** Stops accepting, lets running responses end within `drainMs`, then closes what is left. */
-async function drain(server: FastifyInstance, drainMs: number): Promise<void> {
-  const closed = server.close();
-  const late = new AbortController();
-  const deadline = sleep(drainMs, undefined, { signal: late.signal }).then(
-    () => server.server.closeAllConnections(),
-    () => {},
-  );
-  await closed;
-  late.abort();
-  await deadline;
-}
-
-/** The first signal asks to stop, the second ends the process at once. */
-function stopSignal(io: CommandIo): {
-  readonly asked: Promise<void>;
-  readonly signal: AbortSignal;
-  name(): string;
-  release(): void;
-} {
-  const asked = Promise.withResolvers<void>();
-  const abort = new AbortController();
-  let first: string | undefined;
-  const release = io.onSignal((name) => {
-    if (first !== undefined) io.forceExit(EXIT.failed);
-    first = name;
-    abort.abort();
-    asked.resolve();
-  });
-  return { asked: asked.promise, signal: abort.signal, name: () => first ?? '', release };
 }
 
 function refuse(io: CommandIo, message: string): number {

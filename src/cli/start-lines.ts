@@ -28,3 +28,10 @@ export function upstreamLine(name: string, elapsedMs: number, problem: string | 
   if (problem === undefined) return `  upstream ${escape(name)} answers (${Math.round(elapsedMs)} ms)`;
   return `  no answer from ${escape(problem)} (it will be asked again)`;
 }
+
+/** A clock that differs from an upstream's by more than it should; `skewMs` is positive where this machine's is ahead. */
+export function clockLine(name: string, skewMs: number): string {
+  const minutes = Math.round(Math.abs(skewMs) / 60_000);
+  const direction = skewMs > 0 ? 'ahead of' : 'behind';
+  return `warning: the clock of this machine is ${minutes} min ${direction} that of upstream ${escape(name)}`;
+}

@@ -1,4 +1,5 @@
 /** Loads the configuration: file < environment < flags, over the defaults. Pure: whoever calls reads the file and hands in the environment. */
+import { checkTlsKeys } from './check-tls.ts';
 import { completeUpstreams, upstreamWarnings, type PartialUpstream } from './complete-upstreams.ts';
 import { environmentLayer, fileLayer, flagsLayer, type ConfigFlags, type ConfigLayer } from './layers.ts';
 import { isMapping } from './mapping.ts';
@@ -40,6 +41,7 @@ export function loadConfig(input: LoadInput): LoadResult {
     upstreams: readonly PartialUpstream[];
   };
   const config = { ...merged, upstreams: completeUpstreams(merged.upstreams, report) };
+  checkTlsKeys(config.listen.tls, report);
   checkNotYet(config, report);
   if (problems.length > 0) return { ok: false, problems };
   // No problem means that no key is undefined: each was resolved, or filled in, or derived.

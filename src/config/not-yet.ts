@@ -17,9 +17,6 @@ interface NotYet {
 }
 
 export const NOT_YET: readonly NotYet[] = [
-  { key: 'listen.tls.certFile' },
-  { key: 'listen.tls.keyFile' },
-  { key: 'listen.allow' },
   { key: 'upstreams[].kind', values: ['dsapi', 'directory'] },
   { key: 'upstreams[].include' },
   { key: 'upstreams[].exclude' },
@@ -27,8 +24,6 @@ export const NOT_YET: readonly NotYet[] = [
   { key: 'upstreams[].bandwidth.limit' },
   { key: 'upstreams[].bandwidth.schedule' },
   { key: 'catalog.listOnlyCached' },
-  { key: 'cache.keepPartials' },
-  { key: 'cache.keepQuarantined' },
   { key: 'cache.scrubEvery' },
   { key: 'prefetch[].select' },
   { key: 'prefetch[].every' },

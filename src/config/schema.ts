@@ -36,13 +36,34 @@ const listen = section('Where clients reach the mirror.', {
     description: 'The TCP port to listen on. 0 lets the system choose one, which is printed at start.',
   }),
   tls: section('HTTPS instead of HTTP, from PEM files; both or neither.', {
-    certFile: nullable(text({ description: 'The certificate chain. Read again on SIGHUP.' })),
-    keyFile: nullable(text({ description: 'The private key. Read again on SIGHUP.' })),
+    certFile: nullable(
+      text({
+        format: 'path',
+        example: '/etc/imgapi-mirror/cert.pem',
+        description: 'The certificate, then those that lead to its authority. Read again on SIGHUP.',
+      }),
+    ),
+    keyFile: nullable(
+      text({
+        format: 'path',
+        example: '/etc/imgapi-mirror/key.pem',
+        description: 'Its private key, RSA or ECDSA, without a passphrase. Read again on SIGHUP.',
+      }),
+    ),
   }),
-  allow: list(text({ description: 'An address range, such as `10.0.0.0/8`.' }), {
+  allow: list(text({ format: 'cidr', description: 'An address range, such as `10.0.0.0/8`.' }), {
     default: [],
-    description: 'Client address ranges (CIDR) that are served; empty serves everyone.',
+    description:
+      'Client address ranges (CIDR) that are served; empty serves everyone. Others are answered 403; only `/_mirror/health` answers this machine itself as well. Behind a proxy it is the proxy whose address counts. Applied on SIGHUP.',
   }),
+  maxResponsesPerClient: nullable(
+    integer({
+      minimum: 1,
+      maximum: 100_000,
+      description:
+        'Most responses that run at one time for one client address; more are answered 503. One imgadm uses up to 5. Null is no limit. Applied on SIGHUP.',
+    }),
+  ),
   publicUrl: nullable(
     text({
       format: 'http-url',
@@ -215,12 +236,14 @@ const cache = section('What is kept on disk.', {
     size({
       example: '200GiB',
       atLeast: '1MiB',
-      description: 'The most it may hold. Null: only `minFreeBytes` limits it.',
+      description:
+        'The most the folder may hold, everything counted. The least recently used files go when less than 5 % is left (10 GiB at most), until 10 % is. Null: only `minFreeBytes` limits it.',
     }),
   ),
   minFreeBytes: size({
     default: '5GiB',
-    description: 'This much of the file system is left free; what does not fit is passed through uncached.',
+    description:
+      'This much of the file system is left free: files go as for `maxBytes`; what does not fit even so is passed through uncached.',
   }),
   finishAbandoned: flag({
     default: true,
@@ -230,12 +253,13 @@ const cache = section('What is kept on disk.', {
     default: '7d',
     atLeast: '1m',
     atMost: '3650d',
-    description: 'How long the file of an unfinished download is kept for resuming.',
+    description: 'How long the file of an unfinished download is kept for resuming. It goes first when room is needed.',
   }),
   keepQuarantined: time({
     default: '7d',
     atMost: '3650d',
-    description: 'How long files that failed their SHA-1 are kept for inspection.',
+    description:
+      'How long files that failed their SHA-1 are kept for inspection, 100 at most. They go first when room is needed.',
   }),
   scrubEvery: time({
     default: '30d',

@@ -8,12 +8,14 @@ import type { Reservation } from '../blobs/reservation.ts';
 import type { BlobStore, PartialFile } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
+import type { FileStream } from '../upstream/upstream.ts';
 import { announcedMd5 } from './announced-md5.ts';
 import type { ByteSource } from './byte-source.ts';
-import { createFileWriter } from './file-writer.ts';
+import { createFileWriter, type FileWriter } from './file-writer.ts';
 import { createGrowingFile, type GrowingFile } from './growing-file.ts';
-import { createTarget, transferBlob, type TransferDeps } from './transfer.ts';
-import type { WantedBlob } from './wanted.ts';
+import { isStorageFailure, toFollowerError } from './storage-failure.ts';
+import { createTarget, transferBlob, type TransferDeps, type TransferTarget } from './transfer.ts';
+import type { DownloadSource, WantedBlob } from './wanted.ts';
 
 /** How a download ended. `mismatch`: the bytes were not what the manifest says. */
 export type DownloadResult = 'stored' | 'unstored' | 'mismatch' | 'failed' | 'aborted';
@@ -24,6 +26,8 @@ export const DOWNLOAD_RESULTS: readonly DownloadResult[] = ['stored', 'unstored'
 export interface DownloadEnd {
   readonly result: DownloadResult;
   readonly seconds: number;
+  /** Its bytes came from more than one transfer: with a mismatch nobody is to blame yet. */
+  readonly isMixed: boolean;
 }
 
 export interface DownloadDeps extends TransferDeps {
@@ -48,6 +52,8 @@ export interface FollowedDownload {
   /** Resolves when headers may be sent; rejects with the error to answer when every source has failed. */
   readonly headers: Promise<DownloadHeaders>;
   readonly source: ByteSource;
+  /** Reads what is on disk already, also after a failure, until the source is closed. */
+  readWritten(buffer: Buffer, position: number, length: number): Promise<number>;
 }
 
 export interface Download {
@@ -67,6 +73,8 @@ export interface Download {
 export interface DownloadOptions {
   /** False: a download whose last follower has left is given up. */
   readonly finishAbandoned: boolean;
+  /** True: begins anew, from one source alone, so that wrong bytes have one author. */
+  readonly isWhole: boolean;
 }
 
 /** Takes over the reservation and releases it at the end. */
@@ -81,6 +89,7 @@ export function startDownload(
   // Nobody may be waiting for them any more when they fail.
   headers.promise.catch(() => {});
   const contributors = new Set<string>();
+  let isMixed = false;
   let announced: string | undefined;
   let isAnswered = false;
   let handle: FileHandle | undefined;
@@ -106,7 +115,7 @@ export function startDownload(
   const ended = run().then(
     (result): DownloadEnd => end(result),
     (error: unknown): DownloadEnd => {
-      const failure = toClientError(error);
+      const failure = toFollowerError(error);
       headers.reject(failure);
       file.fail(failure);
       const result = abort.signal.aborted ? 'aborted' : 'failed';
@@ -122,24 +131,25 @@ export function startDownload(
     isOver = true;
     const seconds = (deps.now() - startedAt) / 1000;
     // First out of the registry, then close: nobody can join a download whose descriptor is gone.
-    deps.onEnd({ result, seconds });
+    deps.onEnd({ result, seconds, isMixed });
     if (file.followers === 0) closeHandle();
     if (result === 'stored') {
       const { sha1, size, requestId: reqId } = wanted;
       deps.log.info({ sha1, size, seconds, upstreams: [...contributors], reqId }, 'download stored');
     }
-    return { result, seconds };
+    return { result, seconds, isMixed };
   }
 
   async function run(): Promise<DownloadResult> {
     try {
-      const partial = await deps.blobs.createPartial(wanted.sha1);
+      const { blobs } = deps;
+      const partial = await (options.isWhole ? blobs.createPartial(wanted.sha1) : blobs.resumePartial(wanted.sha1));
       handle = partial.handle;
       file.attach(handle);
       try {
         return await fill(partial);
       } catch (error) {
-        await discard(partial);
+        await leave(partial, error);
         throw error;
       }
     } finally {
@@ -148,26 +158,25 @@ export function startDownload(
   }
 
   async function fill(partial: PartialFile): Promise<DownloadResult> {
+    const existing = await usableBytes(partial);
+    if (existing > 0) note(partial.note?.upstreams ?? ['an earlier run']);
+    isMixed = existing > 0;
     const job = deps.digester.start(partial.path);
     try {
-      const writer = createFileWriter({
-        handle: partial.handle,
-        position: 0,
-        onWritten(to) {
-          job.advance(to);
-          reservation.consumed(to);
-          file.grow(to);
-        },
-      });
-      const target = createTarget(writer, (source, stream) => {
-        contributors.add(source.upstream.name);
-        // The first answer's word holds for all followers, whoever sends the rest.
-        if (!isAnswered) announced = announcedMd5(stream.contentMd5);
-        isAnswered = true;
+      const onWritten = (to: number): void => {
+        job.advance(to);
+        reservation.consumed(to);
+        file.grow(to);
+      };
+      onWritten(existing);
+      const writer = createFileWriter({ handle: partial.handle, position: existing, onWritten });
+      const target = createTarget(writer, existing, (source, stream) => onAnswer(partial, source, stream));
+      if (existing < wanted.size || existing === 0) {
+        await bring(writer, target);
+      } else {
+        announced = announcedMd5(partial.note?.contentMd5);
         headers.resolve({ contentMd5: announced });
-      });
-      await transferBlob(deps, wanted, target, abort.signal);
-      await writer.flush();
+      }
       const digests = await job.finish(wanted.size);
       if (digests.sha1 !== wanted.sha1) return await reject(partial, digests.sha1);
       return await accept(partial, { md5: digests.md5, sha256: digests.sha256 });
@@ -176,14 +185,58 @@ export function startDownload(
     }
   }
 
+  async function bring(writer: FileWriter, target: TransferTarget): Promise<void> {
+    try {
+      await transferBlob(deps, wanted, target, { signal: abort.signal, isSingleSource: options.isWhole });
+    } catch (error) {
+      // Whatever came is written before the partial is left; a full disk has been told of already.
+      await writer.flush().catch(() => {});
+      throw error;
+    }
+    await writer.flush();
+  }
+
+  /** What an earlier download has left, if it can be part of this blob. */
+  async function usableBytes(partial: PartialFile): Promise<number> {
+    if (partial.existingBytes <= wanted.size) return partial.existingBytes;
+    await partial.handle.truncate(0);
+    return 0;
+  }
+
+  function onAnswer(partial: PartialFile, source: DownloadSource, stream: FileStream): void {
+    const isNew = note([source.upstream.name]);
+    if (!isAnswered) {
+      // The MD5 of a part says nothing about the whole: what was noted of the earlier answer holds then.
+      announced = announcedMd5(stream.start === 0 ? stream.contentMd5 : partial.note?.contentMd5);
+    }
+    if (isNew || !isAnswered) {
+      const contentMd5 = announced === undefined ? {} : { contentMd5: announced };
+      partial.saveNote({ ...contentMd5, upstreams: [...contributors] }).catch((error: unknown) => {
+        // Only the MD5 for clients after a restart is lost with it.
+        deps.log.debug({ err: error, sha1: wanted.sha1 }, 'a partial could not be noted');
+      });
+    }
+    isAnswered = true;
+    headers.resolve({ contentMd5: announced });
+  }
+
+  /** Adds contributors; true if one is new. */
+  function note(upstreams: readonly string[]): boolean {
+    const before = contributors.size;
+    for (const name of upstreams) contributors.add(name);
+    if (contributors.size > 1) isMixed = true;
+    return contributors.size > before;
+  }
+
   async function reject(partial: PartialFile, found: string): Promise<DownloadResult> {
     const { sha1, size } = wanted;
     const upstreams = [...contributors];
     const error = new MirrorError('DownloadFailed', `the bytes of ${upstreams.join(', ')} do not have SHA-1 ${sha1}`);
-    deps.log.error({ sha1, found, size, upstreams, reqId: wanted.requestId }, 'SHA-1 mismatch, quarantined');
-    deps.onWrongBytes(upstreams);
+    deps.log.error({ sha1, found, size, upstreams, isMixed, reqId: wanted.requestId }, 'SHA-1 mismatch, quarantined');
+    // Of bytes that came in parts nobody knows whose were wrong: they are fetched whole before anyone is blamed.
+    if (!isMixed) deps.onWrongBytes(upstreams);
     file.fail(error);
-    await partial.quarantine({ why: 'sha1 mismatch', expected: sha1, found, size, upstreams });
+    await partial.quarantine({ why: 'sha1 mismatch', expected: sha1, found, size, upstreams, isMixed });
     return 'mismatch';
   }
 
@@ -210,6 +263,17 @@ export function startDownload(
     return result;
   }
 
+  /** What came is kept for the next attempt, unless it is the disk itself that failed. */
+  async function leave(partial: PartialFile, error: unknown): Promise<void> {
+    if (isStorageFailure(error) || file.written === 0 || options.isWhole) {
+      await discard(partial);
+      return;
+    }
+    await partial.keep().catch((failure: unknown) => {
+      deps.log.warn({ err: failure, path: partial.path }, 'could not let go of a partial');
+    });
+  }
+
   async function discard(partial: PartialFile): Promise<void> {
     await partial.discard().catch((error: unknown) => {
       deps.log.warn({ err: error, path: partial.path }, 'could not remove a partial');
@@ -228,13 +292,15 @@ export function startDownload(
       return abort.signal.aborted;
     },
     ended,
-    follow: () => ({ headers: headers.promise, source: file.follow() }),
+    follow: () => ({
+      headers: headers.promise,
+      source: file.follow(),
+      async readWritten(buffer, position, length) {
+        if (handle === undefined) throw new MirrorError('StorageFailed', 'the partial is closed');
+        const { bytesRead } = await handle.read(buffer, 0, Math.min(length, file.written - position), position);
+        return bytesRead;
+      },
+    }),
     abort: (reason) => abort.abort(reason),
   };
-}
-
-/** What a client is told: a MirrorError as it is, anything else without the inside of this machine. */
-function toClientError(error: unknown): MirrorError {
-  if (error instanceof MirrorError) return error;
-  return new MirrorError('DownloadFailed', 'the file could not be downloaded', { cause: error });
 }

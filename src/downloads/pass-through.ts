@@ -16,17 +16,27 @@ export interface PassThroughDeps extends TransferDeps {
   readonly onEnd: (isRight: boolean) => void;
 }
 
+/** The beginning of a file whose download the disk ended: a client has it already. */
+export interface Prefix {
+  readonly bytes: number;
+  /** What the client was told in its headers. */
+  readonly contentMd5: string | undefined;
+  read(buffer: Buffer, position: number, length: number): Promise<number>;
+}
+
 export interface PassThrough {
   /** Resolves when headers may be sent; rejects when every source has failed. */
   readonly headers: Promise<DownloadHeaders>;
-  /** To be read once, from the start. Closing it ends the transfer. */
+  /** To be read once, from the start or from behind the prefix. Closing it ends the transfer. */
   readonly source: ByteSource;
 }
 
 /** Most bytes that wait for the client, beside the withheld ones: beyond it the upstream waits. */
 const MAX_PENDING_BYTES = 1024 * 1024;
+const PREFIX_BUFFER_BYTES = 256 * 1024;
 
-export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): PassThrough {
+/** With a prefix the source goes on behind it; the prefix is hashed too, so that the whole is verified. */
+export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, prefix?: Prefix): PassThrough {
   const { size, sha1 } = wanted;
   const abort = new AbortController();
   const headers = Promise.withResolvers<DownloadHeaders>();
@@ -34,8 +44,8 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): Pas
   headers.promise.catch(() => {});
   const sha1Hash = createHash('sha1');
   const md5Hash = createHash('md5');
-  let announced: string | undefined;
-  let isAnswered = false;
+  let announced = prefix?.contentMd5;
+  let isAnswered = prefix !== undefined;
   let chunks: Buffer[] = [];
   let pending = 0;
   let received = 0;
@@ -60,7 +70,21 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): Pas
     }
   }
 
+  async function hashPrefix(): Promise<void> {
+    if (prefix === undefined) return;
+    const buffer = Buffer.allocUnsafeSlow(PREFIX_BUFFER_BYTES);
+    while (received < prefix.bytes) {
+      abort.signal.throwIfAborted();
+      const read = await prefix.read(buffer, received, Math.min(buffer.length, prefix.bytes - received));
+      if (read === 0) throw new MirrorError('StorageFailed', `the partial of ${sha1} ended at byte ${received}`);
+      sha1Hash.update(buffer.subarray(0, read));
+      md5Hash.update(buffer.subarray(0, read));
+      received += read;
+    }
+  }
+
   async function run(): Promise<void> {
+    await hashPrefix();
     await transferBlob(
       deps,
       wanted,
@@ -83,7 +107,7 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob): Pas
           headers.resolve({ contentMd5: announced });
         },
       },
-      abort.signal,
+      { signal: abort.signal, isSingleSource: false },
     );
     if (sha1Hash.digest('hex') !== sha1) throw new MirrorError('DownloadFailed', `the bytes do not have SHA-1 ${sha1}`);
     if (announced !== undefined && md5Hash.digest('base64') !== announced) {

@@ -2,12 +2,14 @@
  * All running downloads, at most one per blob. `obtain` is the one way to a blob's bytes: stored, running, or begun now.
  */
 import { LRUCache } from 'lru-cache';
+import type { OpenBlob } from '../blobs/store.ts';
 import type { Reservation, SpaceKeeper } from '../blobs/reservation.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { startDownload, type Download, type DownloadDeps, type DownloadEnd } from './download.ts';
 import { startPassThrough } from './pass-through.ts';
+import { rescueFromDisk } from './rescued-source.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { createStoredSource } from './stored-source.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
@@ -60,6 +62,8 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
   const running = new Map<Sha1Hex, Download>();
   const starting = new Map<Sha1Hex, Promise<Download | undefined>>();
   const cooling = new LRUCache<string, true>({ max: MAX_COOLING, ttl: WRONG_BYTES_COOL_DOWN_MS });
+  /** Blobs whose parts did not make the whole: to be fetched from one source. */
+  const suspects = new LRUCache<Sha1Hex, true>({ max: MAX_COOLING, ttl: WRONG_BYTES_COOL_DOWN_MS });
   const slots = new Map<string, Slots>(
     options.upstreams.map(({ name, maxDownloads }) => [
       name,
@@ -75,11 +79,14 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     return found;
   }
 
+  function isCooling(source: DownloadSource, wanted: WantedBlob): boolean {
+    return cooling.has(`${source.upstream.name} ${wanted.sha1}`);
+  }
+
   /** Sources that sent wrong bytes lately come last; they are never left out. */
   function inOrder(wanted: WantedBlob): WantedBlob {
-    const isCooling = (source: DownloadSource): boolean => cooling.has(`${source.upstream.name} ${wanted.sha1}`);
-    const sources = [...wanted.sources.filter((s) => !isCooling(s)), ...wanted.sources.filter(isCooling)];
-    return { ...wanted, sources };
+    const [cool, warm] = [true, false].map((is) => wanted.sources.filter((source) => isCooling(source, wanted) === is));
+    return { ...wanted, sources: [...(warm ?? []), ...(cool ?? [])] };
   }
 
   /**
@@ -94,41 +101,98 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     if (wanted.sources.length === 0) {
       throw new MirrorError('ServiceUnavailableError', `no configured upstream can be asked for file ${wanted.sha1}`);
     }
-    const reservation = await deps.space.reserve(wanted.size);
+    const reservation = await reserve(wanted);
     if (reservation === undefined) return undefined;
     if (isClosed) {
       reservation.release();
       throw shuttingDown();
     }
+    return begin(wanted, reservation);
+  }
+
+  /** A disk that cannot be asked has no room. */
+  async function reserve(wanted: WantedBlob): Promise<Reservation | undefined> {
     try {
-      return begin(wanted, reservation);
+      return await deps.space.reserve(wanted.size);
     } catch (error) {
-      reservation.release();
-      throw error;
+      deps.log.error({ err: error, sha1: wanted.sha1 }, 'room could not be reserved');
+      return undefined;
     }
   }
 
   function begin(wanted: WantedBlob, reservation: Reservation): Download {
+    const { sha1 } = wanted;
     const onWrongBytes = (upstreams: readonly string[]): void => {
-      for (const name of upstreams) cooling.set(`${name} ${wanted.sha1}`, true);
+      for (const name of upstreams) cooling.set(`${name} ${sha1}`, true);
     };
     const onEnd = (end: DownloadEnd): void => {
-      running.delete(wanted.sha1);
+      running.delete(sha1);
       endedCount += 1;
       deps.onEnd(end);
+      if (end.result === 'stored') suspects.delete(sha1);
+      if (end.result === 'mismatch') againAfter(wanted, end);
     };
+    const isWhole = suspects.has(sha1);
     const download = startDownload(
       { ...deps, slotsOf, onWrongBytes, onEnd },
-      { finishAbandoned: options.finishAbandoned },
+      { finishAbandoned: options.finishAbandoned, isWhole },
       inOrder(wanted),
       reservation,
     );
-    running.set(wanted.sha1, download);
+    running.set(sha1, download);
     return download;
+  }
+
+  /**
+   * After wrong bytes: the next source is tried at once, so that the next request is served right. Bytes of several
+   * authors are first fetched whole from one. Ends when every source has been blamed.
+   */
+  function againAfter(wanted: WantedBlob, end: DownloadEnd): void {
+    if (end.isMixed) suspects.set(wanted.sha1, true);
+    if (!end.isMixed && wanted.sources.every((source) => isCooling(source, wanted))) return;
+    const again = starting.get(wanted.sha1) ?? start(wanted).finally(() => starting.delete(wanted.sha1));
+    starting.set(wanted.sha1, again);
+    again.catch((error: unknown) => {
+      // A request that wants the blob will say why it cannot be had.
+      deps.log.debug({ err: error, sha1: wanted.sha1 }, 'no other source was tried');
+    });
+  }
+
+  function followed(download: Download, cache: 'MISS' | 'JOIN'): ObtainedBlob {
+    const available = download.written;
+    const stored = download.ended.then(({ result }) => result === 'stored');
+    const { wanted } = download;
+    const rescued = rescueFromDisk(download.follow(), (prefix) => {
+      deps.log.warn(
+        { sha1: wanted.sha1, from: prefix.bytes, reqId: wanted.requestId },
+        'the disk failed: passed through',
+      );
+      return startPassThrough({ ...deps, slotsOf, onEnd: deps.onPassed }, inOrder(wanted), prefix);
+    });
+    return {
+      get cache() {
+        return rescued.isPassing ? 'PASS' : cache;
+      },
+      available,
+      stored,
+      headers: rescued.headers,
+      source: rescued.source,
+    };
+  }
+
+  /** A store that cannot tell is no reason to say anything about the blob: it is passed through. */
+  async function open(wanted: WantedBlob): Promise<OpenBlob | 'unknown' | undefined> {
+    try {
+      return await deps.blobs.open(wanted.sha1, wanted.size);
+    } catch (error) {
+      deps.log.error({ err: error, sha1: wanted.sha1 }, 'a stored blob could not be opened');
+      return 'unknown';
+    }
   }
 
   function pass(wanted: WantedBlob): ObtainedBlob {
     deps.log.warn({ sha1: wanted.sha1, size: wanted.size, reqId: wanted.requestId }, 'no room on disk: passed through');
+    if (isClosed) throw shuttingDown();
     const passing = startPassThrough({ ...deps, slotsOf, onEnd: deps.onPassed }, inOrder(wanted));
     return { cache: 'PASS', available: 0, stored: Promise.resolve(false), ...passing };
   }
@@ -144,7 +208,8 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
         }
         if (current !== undefined) return followed(current, 'JOIN');
         const before = endedCount;
-        const stored = await deps.blobs.open(wanted.sha1, wanted.size);
+        const stored = await open(wanted);
+        if (stored === 'unknown') return pass(wanted);
         if (stored !== undefined) {
           const headers = Promise.resolve({ contentMd5: stored.facts.md5 });
           const source = createStoredSource(stored);
@@ -175,12 +240,6 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       await Promise.all(all.map((download) => download.ended));
     },
   };
-}
-
-function followed(download: Download, cache: 'MISS' | 'JOIN'): ObtainedBlob {
-  const available = download.written;
-  const stored = download.ended.then(({ result }) => result === 'stored');
-  return { cache, available, stored, ...download.follow() };
 }
 
 function shuttingDown(): MirrorError {

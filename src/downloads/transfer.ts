@@ -28,6 +28,12 @@ export interface TransferTarget {
   onHeaders(source: DownloadSource, stream: FileStream): void;
 }
 
+export interface TransferOptions {
+  readonly signal: AbortSignal;
+  /** True: a transfer that has begun is finished by the source that began it, or not at all. */
+  readonly isSingleSource: boolean;
+}
+
 /** Attempts per source that bring no new byte, then the next source. */
 const ATTEMPTS_WITHOUT_PROGRESS = 3;
 const BACKOFF_FIRST_MS = 250;
@@ -41,10 +47,13 @@ export async function transferBlob(
   deps: TransferDeps,
   wanted: WantedBlob,
   target: TransferTarget,
-  signal: AbortSignal,
+  options: TransferOptions,
 ): Promise<void> {
+  const { signal } = options;
   let last: unknown;
   for (const source of wanted.sources) {
+    // Another source's bytes behind this one's would hide whose are wrong.
+    if (options.isSingleSource && target.received > 0) break;
     for (let failures = 0; failures < ATTEMPTS_WITHOUT_PROGRESS;) {
       const before = target.received;
       try {
@@ -138,9 +147,13 @@ function isFinal(error: MirrorError): boolean {
   return reason === 'body' || (reason === 'status' && typeof status === 'number' && status < 500 && status !== 429);
 }
 
-/** Adapts a writer to what a transfer needs, and knows how much has come. */
-export function createTarget(writer: FileWriter, onHeaders: TransferTarget['onHeaders']): TransferTarget {
-  let received = 0;
+/** Adapts a writer to what a transfer needs, and knows how much has come: `existing` bytes before it began. */
+export function createTarget(
+  writer: FileWriter,
+  existing: number,
+  onHeaders: TransferTarget['onHeaders'],
+): TransferTarget {
+  let received = existing;
   return {
     get received() {
       return received;

@@ -6,8 +6,8 @@ import { MirrorError } from '../imgapi/errors.ts';
 
 /** Answers in IMGAPI's words and closes the connection. */
 export function answerClientError(error: { readonly code?: string; readonly message: string }, socket: Socket): void {
-  // Nobody is left to tell.
-  if (error.code === 'ECONNRESET' || !socket.writable) {
+  // Nobody is left to tell, or no TLS to tell it through.
+  if (error.code === 'ECONNRESET' || isTlsFailure(error.code) || !socket.writable) {
     socket.destroy();
     return;
   }
@@ -23,6 +23,10 @@ export function answerClientError(error: { readonly code?: string; readonly mess
   socket.end(`${head.join('\r\n')}\r\n\r\n${body}`);
   // A sender that never stops must not keep the socket: the answer has had its chance.
   socket.destroySoon();
+}
+
+function isTlsFailure(code = ''): boolean {
+  return code.startsWith('ERR_SSL_') || code.startsWith('ERR_TLS_');
 }
 
 function toMirrorError({ code, message }: { readonly code?: string; readonly message: string }): MirrorError {

@@ -2,18 +2,27 @@
  * The HTTP server: what is true of every request. Routes are registered one by one below; it is built here and listens
  * where its caller says.
  */
+import type { ServerOptions as HttpServerOptions } from 'node:http';
+import type { Socket } from 'node:net';
 import { finished } from 'node:stream';
-import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import fastify, {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  type FastifyServerFactory,
+} from 'fastify';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { unsupportedVersion } from '../imgapi/answers.ts';
 import { freshImageUuid } from '../imgapi/ids.ts';
 import { negotiateVersion, type ApiVersion } from '../imgapi/versions.ts';
 import { answerClientError } from './client-error.ts';
+import type { ClientGate } from './client-gate.ts';
 import { jsonBody } from './json-reply.ts';
 import { refusalFor } from './refusals.ts';
 import { requestIdOf, type RequestContext } from './request-context.ts';
 import { targetPath } from './request-target.ts';
+import type { SecureServers } from './tls.ts';
 
 /** Everything worth knowing of a request that is over, for the log and the metrics. */
 export interface FinishedRequest {
@@ -40,12 +49,21 @@ export interface ServerDeps {
   /** ms, from any origin, never going back. */
   readonly monotonicNow: () => number;
   readonly onFinished: (request: FinishedRequest) => void;
+  readonly gate: ClientGate;
+  /** The upstream through which a request with this `Via` came back to us; undefined if it is not one of ours. */
+  readonly loopThrough: (via: string | undefined) => string | undefined;
+  /** Serves HTTPS in place of HTTP. */
+  readonly secure?: SecureServers | undefined;
 }
 
 export interface ServerOptions {
   /** `imgapi-mirror/x.y.z` */
   readonly product: string;
   readonly hostname: string;
+  /** A client that takes no byte of an answer for this long is dropped, ms. Read for every answer. */
+  readonly clientStallTimeoutMs: number;
+  /** To receive a request's head and body, ms. Default 60,000. */
+  readonly receiveTimeoutMs?: number;
 }
 
 declare module 'fastify' {
@@ -64,26 +82,49 @@ declare module 'fastify' {
 const KEEP_ALIVE_MS = 125_000;
 /** To receive a request's head and body, not to answer it: a file may take hours. */
 const RECEIVE_MS = 60_000;
+/** Node looks for requests that are late only now and then; by default every 30 s. */
+const LATE_EVERY_MS = 5_000;
 const MAX_BODY_BYTES = 1024 * 1024;
 const MAX_HEADER_BYTES = 16 * 1024;
 
 export function createServer(deps: ServerDeps, options: ServerOptions): FastifyInstance {
+  const { secure } = deps;
+  const receiveMs = options.receiveTimeoutMs ?? RECEIVE_MS;
+  const limits = {
+    maxHeaderSize: MAX_HEADER_BYTES,
+    requestTimeout: receiveMs,
+    headersTimeout: receiveMs,
+    connectionsCheckingInterval: Math.min(LATE_EVERY_MS, receiveMs),
+    keepAliveTimeout: KEEP_ALIVE_MS,
+  };
+  /** How many responses run on a connection. */
+  const answering = new WeakMap<Socket, number>();
   const app = fastify({
     logger: false,
     rewriteUrl: (request) => targetPath(request.url ?? '/'),
     exposeHeadRoutes: false,
     keepAliveTimeout: KEEP_ALIVE_MS,
-    requestTimeout: RECEIVE_MS,
+    requestTimeout: receiveMs,
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: 'idle',
     return503OnClosing: false,
-    http: { maxHeaderSize: MAX_HEADER_BYTES },
+    http: limits,
+    ...(secure === undefined ? {} : { serverFactory: secureFactory(secure, limits) }),
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, maxParamLength: 256 },
-    clientErrorHandler: answerClientError,
+    clientErrorHandler: (error, socket) => {
+      // Whatever is written now would end up amid the bytes of a file, and its client would take it for them.
+      if (answering.has(socket)) socket.destroy();
+      else answerClientError(error, socket);
+    },
     frameworkErrors: (_error, request, reply) => {
       // Raised before any hook has run: an URL that cannot be decoded, or is absurdly long.
       begin(request, reply);
-      answerError(refusalFor(request.method, request.url), reply);
+      try {
+        enter(request, reply);
+        answerError(refusalFor(request.method, request.url), reply);
+      } catch (refusal) {
+        answerError(refusal, reply);
+      }
     },
   });
   app.decorateRequest('mirror');
@@ -101,9 +142,25 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     reply.raw.setHeader('Server', options.product);
     reply.raw.setHeader('x-request-id', context.requestId);
     reply.raw.setHeader('x-server-name', options.hostname);
+    const { socket } = request.raw;
+    answering.set(socket, (answering.get(socket) ?? 0) + 1);
     finished(reply.raw, () => {
+      const left = (answering.get(socket) ?? 1) - 1;
+      if (left === 0) answering.delete(socket);
+      else answering.set(socket, left);
       deps.onFinished(describe(request, reply, context));
     });
+  }
+
+  /** Lets a client in, or throws the refusal. */
+  function enter(request: FastifyRequest, reply: FastifyReply): void {
+    const isHealthCheck = request.routeOptions.config?.name === 'health';
+    try {
+      finished(reply.raw, deps.gate.enter({ address: request.ip, isHealthCheck }));
+    } catch (error) {
+      if (error instanceof MirrorError && error.code === 'ForbiddenError') reply.header('connection', 'close');
+      throw error;
+    }
   }
 
   function describe(request: FastifyRequest, reply: FastifyReply, context: RequestContext): FinishedRequest {
@@ -143,10 +200,15 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
       request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
     // Nobody reads it, so the connection cannot be used again.
     if (hasBody) reply.header('connection', 'close');
+    const upstream = deps.loopThrough(request.headers.via);
+    if (upstream !== undefined) throw loopDetected(upstream);
+    enter(request, reply);
     if (request.is404) throw refusalFor(request.method, request.url);
     if (request.routeOptions.config.isImgapi === true) apiVersionOf(request);
   });
   app.addHook('onSend', async (request, reply) => {
+    // Files have a watch of their own, which does not count the wait for an upstream.
+    reply.raw.setTimeout(options.clientStallTimeoutMs, () => request.raw.socket.destroy());
     reply.header('x-response-time', responseTime(request, deps.monotonicNow()));
   });
   app.setErrorHandler((error, _request, reply) => {
@@ -156,6 +218,10 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     throw refusalFor(request.method, request.url);
   });
   return app;
+}
+
+function secureFactory(secure: SecureServers, limits: HttpServerOptions): FastifyServerFactory {
+  return (handler) => secure.create(handler, limits);
 }
 
 /** Whole milliseconds so far, for `x-response-time`. */
@@ -172,6 +238,11 @@ export function apiVersionOf(request: FastifyRequest): ApiVersion {
     throw unsupportedVersion(text ?? '', request.method, request.url.replace(/\?.*$/s, ''));
   }
   return version;
+}
+
+function loopDetected(upstream: string): MirrorError {
+  const text = `upstream ${upstream} leads back to this mirror: check its url, and what its name resolves to`;
+  return new MirrorError('LoopDetected', text, { details: { upstream } });
 }
 
 function toMirrorError(error: unknown, log: Log, request: FastifyRequest): MirrorError {

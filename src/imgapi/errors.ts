@@ -10,6 +10,7 @@ export const ERROR_STATUS = {
   ValidationFailed: 422,
   ResourceNotFound: 404,
   UnauthorizedError: 401,
+  ForbiddenError: 403,
   PreconditionFailedError: 412,
   InvalidVersion: 400,
   BadRequestError: 400,
@@ -23,7 +24,10 @@ export const ERROR_STATUS = {
   UpstreamUnavailable: 503,
   DownloadFailed: 503,
   DownloadQueueFull: 503,
+  StorageFailed: 503,
   ShuttingDown: 503,
+  // Ours: the request was sent by this mirror itself.
+  LoopDetected: 508,
 } as const satisfies Record<string, number>;
 
 export type ErrorCode = keyof typeof ERROR_STATUS;

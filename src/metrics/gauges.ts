@@ -2,6 +2,8 @@
 import { Counter, Gauge, type Registry } from 'prom-client';
 import { REFRESH_RESULTS, type Gauges } from './metrics.ts';
 
+const BREAKER_VALUE = { closed: 0, 'half-open': 0.5, open: 1 } as const;
+
 /**
  * Registers them. The function it returns reads every room once and sets them all: to be awaited before each scrape.
  * (Their own `collect` would not do: prom-client collects side by side, and reads some before others have set them.)
@@ -22,12 +24,27 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
   const free = plain('cache_free_bytes', 'Free bytes of the file system the cache is on');
   const reserved = plain('cache_reserved_bytes', 'Bytes promised to running downloads');
 
+  const used = plain('cache_used_bytes', 'What counts towards cache.maxBytes now, running downloads left out');
+  const partial = plain('partial_bytes', 'Bytes of unfinished downloads, running or kept for resuming');
+  const quarantinedFiles = plain('quarantined_files', 'Files that failed their SHA-1 and are kept for a while');
+  const quarantinedBytes = plain('quarantined_bytes', 'Bytes of the quarantined files');
+  const evictionRun = plain(
+    'eviction_last_run_timestamp_seconds',
+    'When the cache was last looked over for what has to go; NaN if it never was',
+  );
+
   const images = plain('catalog_images', 'Images in the merged catalog that clients see by default');
   const conflicts = plain('catalog_conflicts', 'Images whose upstreams disagree on a SHA-1 now');
   const listed = byUpstream('upstream_images', 'Images in the newest good list of an upstream');
   const up = byUpstream('upstream_up', '1 if the last refresh of its list went well');
   const age = byUpstream('upstream_list_age_seconds', 'Since its list was last confirmed; NaN if it never was');
   const dropped = byUpstream('upstream_list_dropped_entries', 'Bad entries dropped from its newest list');
+  const breakers = new Gauge({
+    name: 'imgapi_mirror_upstream_breaker_open',
+    help: '1: the upstream has failed lately and others are asked first; 0.5: half-open, the next request tries it; 0: closed',
+    labelNames: ['upstream', 'kind'],
+    registers,
+  });
   const refreshes = new Counter({
     name: 'imgapi_mirror_catalog_refreshes_total',
     help: 'Refreshes of lists that have ended; held: a list that was empty or shrank and was not taken',
@@ -43,10 +60,17 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     minFree.set(storage.minFreeBytes);
     free.set(storage.freeBytes);
     reserved.set(storage.reservedBytes);
+    used.set(storage.usedBytes);
+    partial.set(storage.partialBytes);
+    quarantinedFiles.set(storage.quarantinedFiles);
+    quarantinedBytes.set(storage.quarantinedBytes);
+    evictionRun.set(storage.evictionRanAtMs === undefined ? Number.NaN : storage.evictionRanAtMs / 1000);
 
     const downloads = read.downloads();
     running.set(downloads.running);
     followers.set(downloads.followers);
+
+    for (const { upstream, kind, state } of read.breakers()) breakers.set({ upstream, kind }, BREAKER_VALUE[state]);
 
     const catalog = read.catalog();
     images.set(catalog.images);

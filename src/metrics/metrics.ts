@@ -3,8 +3,11 @@
  * take values from fixed sets and from the configuration alone: never a uuid, an address or a path.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { EVICTION_REASONS } from '../blobs/eviction.ts';
 import { REQUEST_KINDS } from '../upstream/http-client.ts';
 import { DOWNLOAD_RESULTS } from '../downloads/download.ts';
+import { HEALTH_KINDS } from '../upstream/health.ts';
+import { CLIENT_REFUSALS } from '../http/client-gate.ts';
 
 export const ROUTES = ['ping', 'images', 'image', 'file', 'icon', 'channels', 'metrics', 'health', 'none'] as const;
 export const METHODS = ['GET', 'HEAD', 'other'] as const;
@@ -34,7 +37,19 @@ export interface Gauges {
     readonly minFreeBytes: number;
     readonly freeBytes: number;
     readonly reservedBytes: number;
+    /** These four are NaN where the disk cannot tell. */
+    readonly usedBytes: number;
+    readonly partialBytes: number;
+    readonly quarantinedFiles: number;
+    readonly quarantinedBytes: number;
+    /** undefined: never yet. */
+    readonly evictionRanAtMs: number | undefined;
   }>;
+  readonly breakers: () => readonly {
+    readonly upstream: string;
+    readonly kind: string;
+    readonly state: 'closed' | 'half-open' | 'open';
+  }[];
   readonly catalog: () => {
     readonly images: number;
     readonly conflicts: number;
@@ -71,6 +86,13 @@ export interface Metrics {
   readonly downloads: Counter<'result'>;
   readonly downloadSeconds: Histogram;
   readonly passed: Counter<'result'>;
+  readonly evictions: Counter<'reason'>;
+  readonly evictedBytes: Counter<'reason'>;
+  readonly refused: Counter<'reason'>;
+  readonly lookupsRefused: Counter<'upstream'>;
+  readonly breakerTransitions: Counter<'upstream' | 'kind' | 'to'>;
+  readonly configReloads: Counter<'result'>;
+  readonly configReloadedAt: Gauge;
 }
 
 export function createMetrics(options: MetricsOptions): Metrics {
@@ -158,6 +180,47 @@ export function createMetrics(options: MetricsOptions): Metrics {
       labelNames: ['result'],
       registers,
     }),
+    refused: new Counter({
+      name: 'imgapi_mirror_http_refused_total',
+      help: 'Requests refused for the client they came from, by reason',
+      labelNames: ['reason'],
+      registers,
+    }),
+    lookupsRefused: new Counter({
+      name: 'imgapi_mirror_lookups_refused_total',
+      help: 'Look-ups of images in no list that an upstream was not asked for: too many in too short a time',
+      labelNames: ['upstream'],
+      registers,
+    }),
+    breakerTransitions: new Counter({
+      name: 'imgapi_mirror_upstream_breaker_transitions_total',
+      help: 'Times the breaker of an upstream opened (also: again, after a probe that failed) or closed; list: look-ups too',
+      labelNames: ['upstream', 'kind', 'to'],
+      registers,
+    }),
+    configReloads: new Counter({
+      name: 'imgapi_mirror_config_reloads_total',
+      help: 'Reloads of the configuration and certificates (SIGHUP), by result; failed: nothing was changed',
+      labelNames: ['result'],
+      registers,
+    }),
+    configReloadedAt: new Gauge({
+      name: 'imgapi_mirror_config_last_reload_success_timestamp_seconds',
+      help: 'When the configuration was last loaded, at the start or by a reload',
+      registers,
+    }),
+    evictions: new Counter({
+      name: 'imgapi_mirror_evictions_total',
+      help: 'Removed blobs, unfinished downloads and quarantined files; demand: a download needed the room, ahead: the next one will',
+      labelNames: ['reason'],
+      registers,
+    }),
+    evictedBytes: new Counter({
+      name: 'imgapi_mirror_evicted_bytes_total',
+      help: 'Bytes of the disk freed by evictions, by reason; age: kept for long enough, surplus: too many in quarantine',
+      labelNames: ['reason'],
+      registers,
+    }),
     downloadSeconds: new Histogram({
       name: 'imgapi_mirror_download_duration_seconds',
       help: 'From the start of a download to its end, whatever the result',
@@ -184,7 +247,17 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
       metrics.upstreamBytes.inc({ upstream, kind }, 0);
       metrics.upstreamSeconds.zero({ upstream, kind });
     }
+    metrics.lookupsRefused.inc({ upstream }, 0);
+    for (const kind of HEALTH_KINDS) {
+      for (const to of ['open', 'closed']) metrics.breakerTransitions.inc({ upstream, kind, to }, 0);
+    }
   }
+  for (const reason of CLIENT_REFUSALS) metrics.refused.inc({ reason }, 0);
+  for (const result of ['ok', 'failed']) metrics.configReloads.inc({ result }, 0);
   for (const result of ['right', 'failed']) metrics.passed.inc({ result }, 0);
+  for (const reason of EVICTION_REASONS) {
+    metrics.evictions.inc({ reason }, 0);
+    metrics.evictedBytes.inc({ reason }, 0);
+  }
   for (const result of DOWNLOAD_RESULTS) metrics.downloads.inc({ result }, 0);
 }

@@ -1,7 +1,7 @@
 /** Notes what is served: when a blob was last used, and, once it is stored, the manifest that makes it an image again. */
 import { LRUCache } from 'lru-cache';
 import type { Log } from '../config/log.ts';
-import type { Sha1Hex } from '../imgapi/ids.ts';
+import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
 import type { KeptManifests } from './kept-manifests.ts';
 import type { Records } from './records.ts';
@@ -15,6 +15,8 @@ export interface ServedImage {
 export interface Keeper {
   /** `stored` tells in the end whether the blob is on disk; the manifest is kept only then. Never throws, never waits. */
   onServed(image: ServedImage, sha1: Sha1Hex, stored: Promise<boolean>): void;
+  /** The image's manifest is about to be removed: it is kept again when it is next served. */
+  forget(uuid: ImageUuid): void;
   /** Resolves when nothing is being written any more. */
   close(): Promise<void>;
 }
@@ -55,6 +57,7 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       const task = keep(image, stored).finally(() => running.delete(task));
       running.add(task);
     },
+    forget: (uuid) => void known.delete(uuid),
     async close() {
       await Promise.all(running);
     },

@@ -1,4 +1,4 @@
-import { mkdir, readdir } from 'node:fs/promises';
+import { mkdir, readdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '../blobs/durable-file.ts';
 import { errnoOf, storageError } from '../blobs/errno.ts';
@@ -37,13 +37,22 @@ export interface KeptManifests {
   all(): AsyncIterable<KeptManifest>;
 }
 
+/** Kept manifests that can be let go of, when nothing of their image is stored any more. */
+export interface RemovableManifests extends KeptManifests {
+  /**
+   * Removes one, if `isUnwanted` still says so when no other change of it is under way.
+   * @returns whether it was there and is gone. @throws MirrorError InternalError on a storage error
+   */
+  remove(uuid: ImageUuid, isUnwanted: () => boolean): Promise<boolean>;
+}
+
 // A manifest is some 2 KB. One above this is not ours, and is not read into memory.
 const MAX_BYTES = 4 * 1024 * 1024;
 // Unsound files that are remembered as complained about.
 const MAX_COMPLAINTS = 1_000;
 
 /** `dir` is the cache directory. */
-export function createKeptManifests(deps: { readonly log: Log }, options: { readonly dir: string }): KeptManifests {
+export function createKeptManifests(deps: { readonly log: Log }, options: { readonly dir: string }): RemovableManifests {
   const { log } = deps;
   const dir = join(options.dir, 'manifests');
   const lock = createKeyedLock();
@@ -90,6 +99,20 @@ export function createKeptManifests(deps: { readonly log: Log }, options: { read
           complained.delete(uuid);
         } catch (error) {
           throw storageError('a manifest could not be kept', error, { path });
+        }
+      });
+    },
+    async remove(uuid, isUnwanted) {
+      const path = pathOf(uuid);
+      return lock.run(uuid, async () => {
+        if (!isUnwanted()) return false;
+        try {
+          await unlink(path);
+          // Not synced: one that comes back after a power cut is found without blobs, and goes again.
+          return true;
+        } catch (error) {
+          if (errnoOf(error) === 'ENOENT') return false;
+          throw storageError('a kept manifest could not be removed', error, { path });
         }
       });
     },

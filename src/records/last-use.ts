@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache';
 import type { Log } from '../config/log.ts';
 import { isSha1Hex } from '../imgapi/ids.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
@@ -7,7 +8,7 @@ import type { BoundedKeyv } from './bounded-keyv.ts';
 export interface LastUse {
   /** Notes a use, in ms since 1970. Costs no I/O: written at most once a second, and at close. */
   touch(sha1: Sha1Hex, atMs: number): void;
-  /** Undefined if never used, or not known any more. */
+  /** Undefined if never used, or not known any more. Read from the store once: eviction asks of every blob, again and again. */
   get(sha1: Sha1Hex): Promise<number | undefined>;
 }
 
@@ -19,6 +20,8 @@ export interface FlushedLastUse extends LastUse {
 
 // More different blobs than this within one interval: they are written early.
 const MAX_PENDING = 1_000;
+/** Times in memory: some 100 bytes each. */
+const MAX_KNOWN = 20_000;
 
 export function createLastUse(
   deps: { readonly keyv: BoundedKeyv; readonly log: Log },
@@ -26,6 +29,7 @@ export function createLastUse(
 ): FlushedLastUse {
   const { keyv, log } = deps;
   let pending = new Map<Sha1Hex, number>();
+  const known = new LRUCache<Sha1Hex, number>({ max: MAX_KNOWN });
   let timer: NodeJS.Timeout | undefined;
   let writing: Promise<void> = Promise.resolve();
   let isClosed = false;
@@ -50,16 +54,22 @@ export function createLastUse(
   return {
     touch(sha1, atMs) {
       if (isClosed) return;
-      pending.set(sha1, Math.max(atMs, pending.get(sha1) ?? 0));
+      const latestMs = Math.max(atMs, pending.get(sha1) ?? 0);
+      pending.set(sha1, latestMs);
+      known.set(sha1, latestMs);
       if (pending.size >= MAX_PENDING) flushInBackground();
       else timer ??= setTimeout(flushInBackground, options.flushEveryMs).unref();
     },
     async get(sha1) {
-      const noted = pending.get(sha1);
+      const noted = pending.get(sha1) ?? known.get(sha1);
       if (noted !== undefined) return noted;
       await writing;
       const value = await keyv.get(keyOf(sha1));
-      return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
+      if (typeof value !== 'number' || !Number.isFinite(value)) return undefined;
+      // Touched while the store was asked: that is newer.
+      const lastUseMs = known.get(sha1) ?? value;
+      known.set(sha1, lastUseMs);
+      return lastUseMs;
     },
     flush,
     async close() {

@@ -2,9 +2,10 @@
  * The one HTTP client of an upstream: its connections, its deadlines, its own headers.
  * Nothing of a mirror's client gets in here but what the caller has validated.
  */
-import { Agent, EnvHttpProxyAgent, ProxyAgent, type Dispatcher } from 'undici';
+import { Agent, EnvHttpProxyAgent, errors, Pool, ProxyAgent, type Dispatcher } from 'undici';
 import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
+import type { MirrorError } from '../imgapi/errors.ts';
 import { createRedirectRule } from './redirect-rule.ts';
 import { createSafeLookup } from './safe-lookup.ts';
 import { unavailable, wrapTransportError } from './unavailable.ts';
@@ -30,6 +31,8 @@ export interface HttpClientOptions {
   readonly allowAddresses: readonly string[];
   /** Other origins a redirect may lead to. */
   readonly allowRedirectsTo: readonly string[];
+  /** Our mark in the `Via` of every request: see `via.ts`. */
+  readonly via: string;
 }
 
 /** What is asked for: a label for metrics. */
@@ -72,6 +75,15 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   const basePath = base.pathname.replace(/\/+$/, '');
   const dispatcher = createDispatcher(options, base);
   const redirects = createRedirectRule(options);
+  const throughProxy = proxyLabel(options.proxy);
+
+  function wrap(error: unknown, signal: AbortSignal): MirrorError {
+    if (error instanceof errors.RequestAbortedError && !signal.aborted) {
+      // A tunnel the proxy has refused is "aborted" for undici, though nobody has given up anything.
+      return unavailable(options.name, 'connect', `${throughProxy}${error.message}`, { cause: error });
+    }
+    return wrapTransportError(options.name, error, throughProxy);
+  }
 
   async function ask(url: URL, request: HttpRequest): Promise<Dispatcher.ResponseData> {
     // What was configured for the upstream (credentials, mostly) is for its own origin alone.
@@ -80,7 +92,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
       origin: url.origin,
       path: `${url.pathname}${url.search}`,
       method: 'GET',
-      headers: { 'user-agent': options.userAgent, ...own, ...request.headers },
+      headers: { 'user-agent': options.userAgent, via: options.via, ...own, ...request.headers },
       signal: request.signal,
     });
   }
@@ -97,7 +109,7 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
         }
         return responseOf(options.name, answer);
       } catch (error) {
-        throw wrapTransportError(options.name, error);
+        throw wrap(error, request.signal);
       }
     },
 
@@ -165,17 +177,30 @@ function createDispatcher(options: HttpClientOptions, base: URL): Dispatcher {
   // A name that says it is this machine is meant so where the operator wrote it.
   const lookup = createSafeLookup({ allowAddresses, trustedNames: base.hostname === 'localhost' ? ['localhost'] : [] });
   const tls = { rejectUnauthorized: !options.insecure, ...(options.ca === undefined ? {} : { ca: options.ca }) };
-  const settings: Agent.Options = {
+  const limits = {
     // HTTP/2 gives a thirtieth of the throughput at 100 ms round trip: one flow-control window per connection.
     allowH2: false,
-    connect: { timeout: options.connectTimeoutMs, lookup, ...tls },
     headersTimeout: options.stallTimeoutMs,
     bodyTimeout: options.stallTimeoutMs,
     // Below the 5 s many servers close idle connections at, so that we are seldom the one who loses the race.
     keepAliveTimeout: 4_000,
   };
+  const settings: Agent.Options = { ...limits, connect: { timeout: options.connectTimeoutMs, lookup, ...tls } };
   if (options.proxy === 'none') return new Agent(settings);
-  const throughProxy = { ...settings, requestTls: { timeout: options.connectTimeoutMs, ...tls } };
+  // The proxy resolves the upstream's name, and its own may be this machine's: the operator wrote it.
+  const throughProxy = {
+    ...settings,
+    connectTimeout: options.connectTimeoutMs,
+    requestTls: { timeout: options.connectTimeoutMs, ...tls },
+    // undici gives its limits neither to the connections plain requests take nor to those tunnels are asked for on.
+    factory: (origin: string | URL, own: object) => new Pool(origin, { ...limits, ...own }),
+    clientFactory: (origin: string | URL, own: object) => new Pool(origin, { ...limits, ...own }),
+  };
   if (options.proxy === 'env') return new EnvHttpProxyAgent(throughProxy);
   return new ProxyAgent({ ...throughProxy, uri: options.proxy });
+}
+
+/** What errors say of a configured proxy: its origin, never its credentials. Of one of the environment nothing is known here. */
+function proxyLabel(proxy: string): string {
+  return proxy === 'env' || proxy === 'none' ? '' : `through the proxy ${new URL(proxy).origin}: `;
 }

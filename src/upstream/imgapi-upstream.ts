@@ -38,6 +38,8 @@ const ICON_MAX_BYTES = 512 * 1024;
 const JSON_MAX_BYTES = 4 * 1024 * 1024;
 /** An upstream that caps its lists does so at this (protocol: imgadm pages by 1000 too). */
 const PAGE_SIZE = 1000;
+/** What a mirror answers to a request of its own (RFC 5842, section 7.2). */
+const LOOP_DETECTED = 508;
 /** A server that always has one more page must not keep us for ever. */
 const MAX_PAGES = 200;
 
@@ -90,7 +92,9 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
   }
 
   function unexpected(path: string, response: HttpResponse): Error {
-    return unavailable(name, 'status', `GET ${path} answered ${response.status}`, { status: response.status });
+    const { status } = response;
+    const hint = status === LOOP_DETECTED ? ': it leads back to a mirror that has asked it; check its url and DNS' : '';
+    return unavailable(name, 'status', `GET ${path} answered ${status}${hint}`, { status });
   }
 
   async function listPage(path: string, request: ListRequest, maxBytes: number, headers: Record<string, string>) {

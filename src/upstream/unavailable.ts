@@ -25,15 +25,18 @@ export function reasonOf(error: unknown): UnavailableReason {
   return UNAVAILABLE_REASONS.find((known) => known === reason) ?? 'body';
 }
 
-/** Wraps what undici or the network threw. Already wrapped errors pass. */
-export function wrapTransportError(upstream: string, error: unknown): MirrorError {
+/** Wraps what undici or the network threw. Already wrapped errors pass. `through`: put before what happened, if it is about the way. */
+export function wrapTransportError(upstream: string, error: unknown, through = ''): MirrorError {
   if (error instanceof MirrorError) return error;
   const code = codeOf(error);
   if (error instanceof undici.HeadersTimeoutError || error instanceof undici.BodyTimeoutError) {
-    return unavailable(upstream, 'timeout', 'sent nothing for longer than its stallTimeout', { cause: error });
+    return unavailable(upstream, 'timeout', `${through}sent nothing for longer than its stallTimeout`, {
+      cause: error,
+    });
   }
   if (error instanceof undici.ConnectTimeoutError || code === 'ETIMEDOUT') {
-    return unavailable(upstream, 'timeout', 'did not accept a connection within its connectTimeout', { cause: error });
+    const text = `${through}did not accept a connection within its connectTimeout`;
+    return unavailable(upstream, 'timeout', text, { cause: error });
   }
   if (error instanceof Error && error.name === 'TimeoutError') {
     return unavailable(upstream, 'timeout', 'did not answer in time', { cause: error });
@@ -41,7 +44,7 @@ export function wrapTransportError(upstream: string, error: unknown): MirrorErro
   if (error instanceof undici.RequestAbortedError || (error instanceof Error && error.name === 'AbortError')) {
     return unavailable(upstream, 'aborted', 'the request was given up', { cause: error });
   }
-  const text = error instanceof Error ? error.message : String(error);
+  const text = `${through}${error instanceof Error ? error.message : String(error)}`;
   return unavailable(upstream, 'connect', code === undefined ? text : `${text} (${code})`, { cause: error });
 }
 

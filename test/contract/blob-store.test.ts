@@ -1,6 +1,6 @@
 /** One suite for every blob store. What only a disk can get wrong is in blob-store-disk.test.ts. */
 import assert from 'node:assert/strict';
-import { mkdir, stat, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import type { TestContext } from 'node:test';
@@ -154,19 +154,37 @@ for (const { name, open } of IMPLEMENTATIONS) {
       await assert.rejects(store.scan(AbortSignal.abort(reason)), reason);
     });
 
-    test('the scan removes what an earlier run left unfinished, and nothing of this run', async (t) => {
+    test('what an earlier run left unfinished is there to go on with, with its note', async (t) => {
       const { store, reopen } = await open(t);
-      const old = factsOf(HELLO);
-      const oldPartial = await begin(t, store, old.sha1);
-      await oldPartial.handle.write(HELLO, 0, 3, 0);
+      const facts = factsOf(HELLO);
+      const old = await begin(t, store, facts.sha1);
+      await old.handle.write(HELLO, 0, 3, 0);
+      await old.saveNote({ contentMd5: facts.md5, upstreams: ['up0'] });
       const again = reopen();
-      const facts = factsOf(Buffer.from('running'));
-      const running = await begin(t, again, facts.sha1);
-      await running.handle.write('running', 0);
       await again.scan();
-      await assert.rejects(stat(oldPartial.path), { code: 'ENOENT' });
-      await running.commit(facts);
-      assert.deepEqual(await read(again, facts), Buffer.from('running'));
+      const resumed = await again.resumePartial(facts.sha1);
+      t.after(() => resumed.handle.close());
+      assert.equal(resumed.existingBytes, 3);
+      assert.deepEqual(resumed.note, { contentMd5: facts.md5, upstreams: ['up0'] });
+      await resumed.handle.write(HELLO, 3, HELLO.length - 3, 3);
+      await resumed.commit(facts);
+      assert.deepEqual(await read(again, facts), HELLO);
+      const anew = await again.resumePartial(facts.sha1);
+      t.after(() => anew.handle.close());
+      assert.deepEqual([anew.existingBytes, anew.note], [0, undefined]);
+      await anew.discard();
+    });
+
+    test('a partial that is kept is free for another, which goes on with it', async (t) => {
+      const { store } = await open(t);
+      const { sha1 } = factsOf(HELLO);
+      const first = await begin(t, store, sha1);
+      await first.handle.write(HELLO, 0, 4, 0);
+      await first.keep();
+      const second = await store.resumePartial(sha1);
+      t.after(() => second.handle.close());
+      assert.deepEqual([second.existingBytes, second.note], [4, undefined]);
+      await second.discard();
     });
 
     test('a partial begun over one of an earlier run starts empty, while the scan is under way too', async (t) => {

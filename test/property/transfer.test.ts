@@ -67,9 +67,9 @@ async function run(plans: readonly Plan[], shortWrite: number): Promise<Outcome>
   const slots = createSlots({ upstream: 'up0', count: 1, waitMs: 1000, maxWaiting: 1 });
   const writer = createFileWriter({ handle: disk.handle, position: 0, onWritten: () => undefined });
   const wanted = { sha1: sha1Of(BYTES), size: SIZE, sources: [sourceAt(upstream)], requestId: 'r' };
-  const target = createTarget(writer, () => undefined);
+  const target = createTarget(writer, 0, () => undefined);
   const deps = { log: createCaptureLog(), slotsOf: () => slots, random: () => 0 };
-  await transferBlob(deps, wanted, target, new AbortController().signal);
+  await transferBlob(deps, wanted, target, { signal: new AbortController().signal, isSingleSource: false });
   await writer.flush();
   assert.equal(slots.inUse, 0);
   return { onDisk: disk.bytes, sent, attempts: upstream.files.length };

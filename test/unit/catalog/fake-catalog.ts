@@ -1,5 +1,6 @@
 /** Upstreams, records and kept manifests in memory, for tests of the catalog room. */
 import type { TestContext } from 'node:test';
+import type { ResolverDeps } from '../../../src/catalog/resolve.ts';
 import type { Channel } from '../../../src/imgapi/channels.ts';
 import { isImageUuid, type ImageUuid } from '../../../src/imgapi/ids.ts';
 import type { Manifest } from '../../../src/imgapi/manifest.ts';
@@ -117,4 +118,13 @@ export function catalogBench(t: TestContext, store = new Map<string, unknown>())
   const records = createRecords({ store, log });
   t.after(async () => records.close());
   return { records, kept: fakeKept(), log, store, clock: Date.UTC(2026, 0, 1) };
+}
+
+/** What a resolver needs where no upstream is sick and no budget is used up. */
+export function carefree(): Pick<ResolverDeps, 'healthOf' | 'budget' | 'onRefused'> {
+  return {
+    healthOf: () => ({ isTripped: () => false, isProbeDue: () => false, report: () => undefined }),
+    budget: { take: () => true },
+    onRefused: () => undefined,
+  };
 }

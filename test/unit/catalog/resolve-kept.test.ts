@@ -4,6 +4,7 @@ import { createCatalog } from '../../../src/catalog/catalog.ts';
 import { createResolver, type ResolveRequest, type Resolver } from '../../../src/catalog/resolve.ts';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
 import {
+  carefree,
   catalogBench,
   catalogUpstream,
   down,
@@ -31,7 +32,7 @@ async function startBench(t: TestContext): Promise<Bench> {
   await catalog.start();
   await catalog.refresh();
   const resolver = createResolver(
-    { ...bench, catalog, now, onNegative: () => undefined },
+    { ...bench, catalog, now, onNegative: () => undefined, ...carefree() },
     { negativeTtlMs: 60_000, lookupFreshMs: 300_000 },
   );
   t.after(async () => {

@@ -9,6 +9,7 @@ import {
 } from '../../../src/catalog/resolve.ts';
 import type { Manifest } from '../../../src/imgapi/manifest.ts';
 import {
+  carefree,
   catalogBench,
   catalogUpstream,
   down,
@@ -46,7 +47,7 @@ async function startBench(t: TestContext, options: Partial<ResolverOptions> = {}
   await catalog.refresh();
   const whole: Bench = Object.assign(bench, { catalog, up0, up1, up2, negatives: 0, resolver: unset });
   const resolver = createResolver(
-    { ...bench, catalog, now, onNegative: () => (whole.negatives += 1) },
+    { ...bench, catalog, now, onNegative: () => (whole.negatives += 1), ...carefree() },
     // A window no test waits for by accident.
     { negativeTtlMs: 60_000, lookupFreshMs: 300_000, precedenceWaitMs: 60_000, ...options },
   );

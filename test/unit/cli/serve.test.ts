@@ -54,6 +54,8 @@ async function bench(t: TestContext, listen: Partial<Config['listen']> = {}): Pr
   const signal = (name: Signal): void => {
     for (const handler of handlers) handler(name);
   };
+  // A test that failed must not leave its mirror running.
+  t.after(() => signal('SIGTERM'));
   return {
     out: () => fake.out(),
     err: () => fake.err(),
@@ -78,6 +80,26 @@ test('it serves until a signal, tells where, and leaves nothing behind', async (
   assert.equal(await running, 0);
   await assert.rejects(fetch(`${told}/ping`));
   assert.deepEqual([existsSync(path.join(dir, 'serving.json')), listeners(), out()], [false, 0, '']);
+});
+
+test('a signal is taken from the moment it says that it listens', async (t) => {
+  // A supervisor may stop it right after that line; without a handler the process would die of the signal, undrained.
+  const { io, config, err, signal, listeners } = await bench(t);
+  const heard: number[] = [];
+  const stderr = {
+    ...io.stderr,
+    write(text: string) {
+      io.stderr.write(text);
+      if (text.includes('imgadm sources -a')) heard.push(listeners());
+    },
+  };
+  const running = serve(config, { ...io, stderr });
+  await until(() => /imgadm sources -a/.test(err()));
+  // Stopped first, so that a failure of what is asserted below leaves nothing running.
+  await until(() => listeners() === 1);
+  signal('SIGTERM');
+  assert.equal(await running, 0);
+  assert.deepEqual(heard, [1]);
 });
 
 test('a second signal ends the process at once', async (t) => {

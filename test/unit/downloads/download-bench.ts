@@ -156,7 +156,7 @@ export async function startOn(
       onWrongBytes: (names) => wrongBytesOf.push(names),
       onEnd: (end) => ends.push(end),
     },
-    { finishAbandoned },
+    { isWhole: false, finishAbandoned },
     wanted,
     reservation,
   );

@@ -22,8 +22,8 @@ test('a download is stored with its digests, its source and its time, and tells 
   const { headers, source } = download.follow();
   assert.deepEqual(await headers, { contentMd5: FACTS.md5 });
   assert.deepEqual(await drain(source), BYTES);
-  assert.deepEqual(await download.ended, { result: 'stored', seconds: 2.5 });
-  assert.deepEqual(bench.ends, [{ result: 'stored', seconds: 2.5 }]);
+  assert.deepEqual(await download.ended, { result: 'stored', seconds: 2.5, isMixed: false });
+  assert.deepEqual(bench.ends, [{ result: 'stored', seconds: 2.5, isMixed: false }]);
   assert.deepEqual(bench.blobs.stored.get(FACTS.sha1), {
     bytes: BYTES,
     facts: { ...FACTS, source: 'up0', arrivedAt: '2026-01-01T00:00:02.500Z' },

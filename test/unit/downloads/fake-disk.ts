@@ -84,6 +84,8 @@ export interface FakeBlobs extends BlobStore {
   readonly stored: Map<Sha1Hex, { readonly bytes: Buffer; readonly facts: BlobFacts }>;
   readonly quarantined: Record<string, unknown>[];
   discarded: number;
+  /** Partials left for a later download. */
+  kept: number;
   /** Called, and waited for, at each `open`, before the store is looked into. */
   beforeOpen: () => void | Promise<void>;
   /** Called, and waited for, after the store was looked into and before `open` answers. */
@@ -120,6 +122,7 @@ export function createFakeBlobs(): FakeBlobs {
     stored,
     quarantined: [],
     discarded: 0,
+    kept: 0,
     beforeOpen: () => undefined,
     afterLook: () => undefined,
     onPartial: () => undefined,
@@ -151,6 +154,13 @@ export function createFakeBlobs(): FakeBlobs {
       blobs.partials.push(file);
       return {
         path,
+        existingBytes: 0,
+        note: undefined,
+        saveNote: async () => undefined,
+        async keep() {
+          await turn();
+          if (byPath.delete(path)) blobs.kept += 1;
+        },
         handle: Object.assign(file.handle, {
           writeFile: async (bytes: Buffer) => file.handle.write(bytes, 0, bytes.length, 0),
         }),
@@ -171,6 +181,7 @@ export function createFakeBlobs(): FakeBlobs {
         },
       };
     },
+    resumePartial: async (sha1) => blobs.createPartial(sha1),
     totals: () => ({ blobs: stored.size, bytes: 0 }),
     scan: async () => undefined,
   };

@@ -46,7 +46,10 @@ function transfer(upstreams: readonly FakeUpstream[], target: TransferTarget, si
     sources: upstreams.map(sourceAt),
     requestId: REQUEST_ID,
   };
-  const done = transferBlob({ log, slotsOf: () => slots, random: () => 0 }, wanted, target, signal);
+  const done = transferBlob({ log, slotsOf: () => slots, random: () => 0 }, wanted, target, {
+    signal,
+    isSingleSource: false,
+  });
   return { done, slots, log };
 }
 
@@ -117,10 +120,13 @@ test('an empty file still has to be offered by somebody: a refusal is not its en
   const deps = { log: createCaptureLog(), slotsOf: () => slots, random: () => 0 };
   const { signal } = new AbortController();
   const target = gather();
-  const refusing = transferBlob(deps, { ...wanted, sources: [sourceAt(upstreamThat())] }, target, signal);
+  const refusing = transferBlob(deps, { ...wanted, sources: [sourceAt(upstreamThat())] }, target, {
+    signal,
+    isSingleSource: false,
+  });
   await assert.rejects(refusing, { code: 'UpstreamUnavailable' });
   const giving = upstreamThat(() => fileOf(Buffer.alloc(0)));
-  await transferBlob(deps, { ...wanted, sources: [sourceAt(giving)] }, target, signal);
+  await transferBlob(deps, { ...wanted, sources: [sourceAt(giving)] }, target, { signal, isSingleSource: false });
   assert.deepEqual(target.answeredBy, ['up']);
 });
 

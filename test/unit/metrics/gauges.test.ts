@@ -31,8 +31,24 @@ function bench() {
     async storage() {
       await turn();
       const { blobs, maxBytes } = state;
-      return { blobs, bytes: blobs * 1000, maxBytes, minFreeBytes: 5, freeBytes: 7, reservedBytes: blobs + 1 };
+      return {
+        blobs,
+        bytes: blobs * 1000,
+        maxBytes,
+        minFreeBytes: 5,
+        freeBytes: 7,
+        reservedBytes: blobs + 1,
+        usedBytes: blobs * 1001,
+        partialBytes: blobs + 2,
+        quarantinedFiles: blobs + 3,
+        quarantinedBytes: blobs + 4,
+        evictionRanAtMs: blobs === 0 ? undefined : 5000,
+      };
     },
+    breakers: () => [
+      { upstream: 'up0', kind: 'list', state: state.isUp ? 'half-open' : 'open' },
+      { upstream: 'up0', kind: 'file', state: 'closed' },
+    ],
     catalog: () => ({
       images: state.blobs * 2,
       conflicts: state.blobs * 3,
@@ -91,12 +107,19 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
     ['cache_min_free_bytes', 5],
     ['cache_free_bytes', 7],
     ['cache_reserved_bytes', 4],
+    ['cache_used_bytes', 3003],
+    ['partial_bytes', 5],
+    ['quarantined_files', 6],
+    ['quarantined_bytes', 7],
+    ['eviction_last_run_timestamp_seconds', 5],
     ['catalog_images', 6],
     ['catalog_conflicts', 9],
     ['upstream_images{upstream="up0"}', 12],
     ['upstream_up{upstream="up0"}', 1],
     ['upstream_list_age_seconds{upstream="up0"}', 12.5],
     ['upstream_list_dropped_entries{upstream="up0"}', 3],
+    ['upstream_breaker_open{upstream="up0",kind="list"}', 0.5],
+    ['upstream_breaker_open{upstream="up0",kind="file"}', 0],
     ['catalog_refreshes_total{upstream="up0",result="ok"}', 4],
   ];
   assert.deepEqual(

@@ -47,6 +47,7 @@ export function httpClientFor(t: TestContext, url: string, options: Partial<Http
     proxy: 'none',
     allowAddresses: [],
     allowRedirectsTo: [],
+    via: '1.1 this-mirror',
     ...options,
   });
   t.after(async () => client.close());

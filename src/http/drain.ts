@@ -1,0 +1,34 @@
+/** Ends a server without breaking off what it is answering, within a bound. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { FastifyInstance } from 'fastify';
+import type { SecureServers } from './tls.ts';
+
+/** How often connections whose last response has just ended are looked for, ms. */
+const LOOK_EVERY_MS = 100;
+
+/**
+ * Stops accepting at once, lets running responses end within `drainMs`, then breaks off those that are left. A client's
+ * idle connection holds nothing up. `onLook` is called now and then meanwhile.
+ */
+export async function drainServer(
+  server: FastifyInstance,
+  options: { readonly drainMs: number; readonly secure?: SecureServers | undefined; readonly onLook: () => void },
+): Promise<void> {
+  const { drainMs, secure, onLook } = options;
+  let isClosed = false;
+  const closed = server.close().finally(() => {
+    isClosed = true;
+  });
+  const until = performance.now() + drainMs;
+  secure?.dropHandshakes();
+  onLook();
+  while (!isClosed && performance.now() < until) {
+    await Promise.race([closed, sleep(Math.min(LOOK_EVERY_MS, until - performance.now()), undefined, { ref: false })]);
+    // Node closes those that are idle when it is told to close; a response that ends later leaves another one.
+    server.server.closeIdleConnections();
+    onLook();
+  }
+  server.server.closeAllConnections();
+  secure?.dropHandshakes();
+  await closed;
+}

@@ -1,0 +1,100 @@
+import assert from 'node:assert/strict';
+import { readdirSync, statSync } from 'node:fs';
+import path from 'node:path';
+import { test } from 'node:test';
+import { rawRequest } from '../support/imgadm-client.ts';
+import { startImageServer } from '../support/image-server.ts';
+import { makeImage } from '../support/images.ts';
+import { startMirror } from '../support/mirror.ts';
+import { until } from '../support/wait-for.ts';
+
+const SIZE = 4_000_000;
+const filePath = (uuid: string): string => `/images/${uuid}/file`;
+
+for (const [how, supportsRange, most] of [
+  ['by Range', true, 1.05],
+  ['by skipping where the upstream ignores Range', false, 1.55],
+] as const) {
+  test(`a transfer cut at half goes on in the same response, ${how}, for at most ${most}x the bytes`, async (t) => {
+    const image = makeImage({ size: SIZE });
+    await using upstream = await startImageServer({ images: [image], behaviour: { supportsRange } });
+    upstream.behave = ({ route, attempt }) =>
+      route === 'file' && attempt === 1 ? { supportsRange, cutAfterBytes: SIZE / 2 } : undefined;
+    const mirror = await startMirror(t, { upstreams: [upstream.url] });
+    const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+    assert.ok(answer.endedCleanly);
+    assert.equal(answer.sha1, image.files[0]?.sha1);
+    assert.ok(upstream.bytesSent <= SIZE * most, `${upstream.bytesSent / SIZE} x`);
+    assert.equal(upstream.countOf('file'), 2);
+  });
+}
+
+test('a stall is noticed by stallTimeout and the transfer goes on; a slow transfer is left alone', async (t) => {
+  const image = makeImage({ size: SIZE });
+  await using upstream = await startImageServer({ images: [image] });
+  // 1 s of stallTimeout against 3 s of transfer: only silence counts, not the clock.
+  const behaviour = { supportsRange: true, rateBytesPerSecond: 1_300_000 };
+  upstream.behave = ({ route, attempt }) =>
+    route === 'file' ? { ...behaviour, ...(attempt === 1 ? { stallAfterBytes: 500_000 } : {}) } : undefined;
+  const mirror = await startMirror(t, { upstreams: [{ url: upstream.url, stallTimeout: 1_000 }] });
+  const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.equal(answer.sha1, image.files[0]?.sha1);
+  assert.equal(upstream.countOf('file'), 2);
+  assert.ok(upstream.bytesSent <= SIZE * 1.05);
+});
+
+test('after a restart the partial is gone on with, for at most 1.45x in all, and its MD5 is told', async (t) => {
+  const image = makeImage({ size: SIZE });
+  const [file] = image.files;
+  await using upstream = await startImageServer({ images: [image], behaviour: { supportsRange: true } });
+  upstream.behave = ({ route }) =>
+    route === 'file' ? { supportsRange: true, stallAfterBytes: SIZE * 0.6 } : undefined;
+  const first = await startMirror(t, { upstreams: [upstream.url] });
+  const cut = rawRequest({ port: first.port, path: filePath(image.uuid) });
+  const partial = path.join(first.dir, 'partial', file!.sha1);
+  await until(() => statSync(partial, { throwIfNoEntry: false })?.size === SIZE * 0.6, { deadlineMs: 10_000 });
+  await first.close();
+  assert.equal((await cut).endedCleanly, false);
+  upstream.behave = undefined;
+  const second = await startMirror(t, { upstreams: [upstream.url], dir: first.dir });
+  const answer = await rawRequest({ port: second.port, path: filePath(image.uuid), hash: true });
+  assert.equal(answer.sha1, file?.sha1);
+  assert.equal(answer.headers['content-md5'], file?.md5);
+  assert.ok(upstream.bytesSent <= SIZE * 1.45, `${upstream.bytesSent / SIZE} x`);
+  assert.equal(upstream.requests.at(-1)?.headers['range'], `bytes=${SIZE * 0.6}-`);
+  await until(() => second.app.downloads.progressOf(file!.sha1) === undefined, { deadlineMs: 5_000 });
+  assert.deepEqual(readdirSync(path.join(first.dir, 'partial')), []);
+});
+
+test('a resumed partial with wrong bytes is fetched whole from one source, and nobody is blamed for it', async (t) => {
+  const image = makeImage({ size: SIZE });
+  const [file] = image.files;
+  await using upstream = await startImageServer({ images: [image], behaviour: { supportsRange: true } });
+  upstream.behave = ({ route, attempt }) =>
+    route === 'file' && attempt === 1 ? { supportsRange: true, corruptAtByte: 9, cutAfterBytes: SIZE / 2 } : undefined;
+  const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { finishAbandoned: false } });
+  // The first client leaves half-way, so the wrong half stays as a partial.
+  await rawRequest({ port: mirror.port, path: filePath(image.uuid), abortAfterBytes: 1_000_000 });
+  await until(() => mirror.app.downloads.progressOf(file!.sha1) === undefined, { deadlineMs: 5_000 });
+  const wrong = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
+  assert.equal(wrong.endedCleanly, false);
+  const right = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.equal(right.sha1, file?.sha1);
+  assert.equal(upstream.requests.at(-1)?.headers['range'], undefined);
+});
+
+test('after wrong bytes the next source is tried at once, and the next request is served right', async (t) => {
+  const image = makeImage({ size: SIZE });
+  await using wrong = await startImageServer({ images: [image], behaviour: { corruptAtByte: 9 } });
+  await using right = await startImageServer({ images: [image] });
+  const mirror = await startMirror(t, { upstreams: [wrong.url, right.url] });
+  const broken = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
+  assert.equal(broken.endedCleanly, false);
+  await until(async () => (await mirror.metric('imgapi_mirror_downloads_total{result="stored"}')) === 1, {
+    deadlineMs: 10_000,
+  });
+  const next = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.equal(next.headers['x-cache'], 'HIT');
+  assert.equal(next.sha1, image.files[0]?.sha1);
+  assert.deepEqual([wrong.countOf('file'), right.countOf('file')], [1, 1]);
+});

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { Signal } from '../../../src/cli/io.ts';
+import { createSignals, type Signals } from '../../../src/cli/signals.ts';
+import { fakeIo } from './fake-io.ts';
+
+function bench(): { signals: Signals; send: (name: Signal) => void; forced: number[]; isReleased: () => boolean } {
+  let handler: ((name: Signal) => void) | undefined;
+  const forced: number[] = [];
+  const signals = createSignals({
+    ...fakeIo([]).io,
+    onSignal(taken) {
+      handler = taken;
+      return () => {
+        handler = undefined;
+      };
+    },
+    forceExit: (code) => void forced.push(code),
+  });
+  return { signals, send: (name) => handler?.(name), forced, isReleased: () => handler === undefined };
+}
+
+test('the first SIGTERM or SIGINT asks to stop, the second ends at once', async () => {
+  const { signals, send, forced } = bench();
+  assert.equal(signals.stopped.aborted, false);
+  send('SIGINT');
+  assert.equal(await signals.stopAsked, 'SIGINT');
+  assert.deepEqual([signals.stopped.aborted, forced], [true, []]);
+  send('SIGTERM');
+  assert.deepEqual(forced, [1]);
+});
+
+test('SIGHUP reloads every time, and stops nothing', () => {
+  const { signals, send } = bench();
+  let reloads = 0;
+  signals.onReload(() => (reloads += 1));
+  send('SIGHUP');
+  send('SIGHUP');
+  assert.deepEqual([reloads, signals.stopped.aborted], [2, false]);
+});
+
+test('a SIGHUP amid the start is not lost', () => {
+  const { signals, send } = bench();
+  let reloads = 0;
+  send('SIGHUP');
+  send('SIGHUP');
+  signals.onReload(() => (reloads += 1));
+  assert.equal(reloads, 1);
+});
+
+test('once stopping, SIGHUP does nothing and is no second signal', () => {
+  const { signals, send, forced } = bench();
+  let reloads = 0;
+  signals.onReload(() => (reloads += 1));
+  send('SIGTERM');
+  send('SIGHUP');
+  assert.deepEqual([reloads, forced], [0, []]);
+});
+
+test('released, the signals have their default again', () => {
+  const { signals, isReleased } = bench();
+  signals.release();
+  assert.ok(isReleased());
+});
