@@ -112,8 +112,7 @@ export function createEviction(deps: EvictionDeps, options: EvictionOptions): Ev
       try {
         // Served, pinned or begun since it was chosen.
         if (victim.kind === 'blob' && (deps.isPinned(sha1) || deps.isRunning(sha1))) continue;
-        const bytes =
-          victim.kind === 'blob' ? await upkeep.remove(sha1) : await upkeep.removeLeftover(victim.leftover);
+        const bytes = victim.kind === 'blob' ? await upkeep.remove(sha1) : await upkeep.removeLeftover(victim.leftover);
         if (bytes === 0) continue;
         freed += bytes;
         if (victim.kind === 'blob') blobs.push(sha1);

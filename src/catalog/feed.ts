@@ -153,7 +153,7 @@ export function createFeed(deps: FeedDeps): Feed {
       const answer = await upstream.list({ channel: asked, validators, requestId: randomUUID(), signal });
       if (answer.kind === 'unchanged') {
         if (target.list !== undefined) target.list = { ...target.list, fetchedAtMs: deps.now(), isStale: false };
-        target.problem = undefined;
+        noteGood(target, target.list?.manifests.length ?? 0);
         target.shrunkenSeen = 0;
         refreshes.ok += 1;
         return;
@@ -170,7 +170,7 @@ export function createFeed(deps: FeedDeps): Feed {
       target.shrunkenSeen = 0;
       target.list = { manifests, fetchedAtMs: deps.now(), isStale: false };
       target.validators = answer.validators;
-      target.problem = undefined;
+      noteGood(target, manifests.length);
       refreshes.ok += 1;
       target.isSaved = false;
     } catch (error) {
@@ -183,6 +183,13 @@ export function createFeed(deps: FeedDeps): Feed {
       // In the same turn in which the list is there: who asks for a refresh from now on gets another one.
       target.running = undefined;
     }
+  }
+
+  /** Says so when a list has come for the first time, or again after trouble; not at every refresh. */
+  function noteGood(target: Held, images: number): void {
+    const isNews = !target.hasTried || target.problem !== undefined;
+    if (isNews) log.info({ upstream: upstream.name, images }, 'catalog refreshed');
+    target.problem = undefined;
   }
 
   function setStale(target: Held, problem: string): void {

@@ -19,7 +19,13 @@ export function createLogger(options: Config['log'], isTerminal: boolean): Logge
   const isPretty = options.format === 'pretty' || isTerminal;
   const stdout = 1;
   const destination = isPretty
-    ? pretty({ destination: stdout, colorize: isTerminal, ignore: 'pid,hostname', translateTime: 'SYS:HH:MM:ss.l' })
+    ? pretty({
+        destination: stdout,
+        colorize: isTerminal,
+        singleLine: true,
+        ignore: 'pid,hostname',
+        translateTime: 'SYS:HH:MM:ss.l',
+      })
     : pino.destination({ dest: stdout, sync: false });
   const log = pino(
     {

@@ -130,6 +130,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
   app.decorateRequest('mirror');
 
   function begin(request: FastifyRequest, reply: FastifyReply): void {
+    // Read now: a socket that has been destroyed has no address any more.
+    const client = request.ip;
     const context: RequestContext = {
       requestId: requestIdOf(request.headers, freshImageUuid),
       startedAtMs: deps.monotonicNow(),
@@ -148,7 +150,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
       const left = (answering.get(socket) ?? 1) - 1;
       if (left === 0) answering.delete(socket);
       else answering.set(socket, left);
-      deps.onFinished(describe(request, reply, context));
+      deps.onFinished(describe(request, reply, context, client));
     });
   }
 
@@ -163,7 +165,12 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     }
   }
 
-  function describe(request: FastifyRequest, reply: FastifyReply, context: RequestContext): FinishedRequest {
+  function describe(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    context: RequestContext,
+    client: string,
+  ): FinishedRequest {
     const { raw } = reply;
     const now = deps.monotonicNow();
     const isAborted = !raw.writableFinished;
@@ -181,7 +188,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
       firstByteSeconds:
         context.firstByteAtMs === undefined ? undefined : (context.firstByteAtMs - context.startedAtMs) / 1000,
       isAborted,
-      client: request.ip,
+      client,
       userAgent: request.headers['user-agent'],
     };
   }

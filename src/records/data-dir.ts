@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { replaceFile, syncDir } from '../blobs/durable-file.ts';
 import { errnoOf } from '../blobs/errno.ts';
+import { makeDir } from '../blobs/make-dir.ts';
 import { readSmallFile } from '../blobs/json-file.ts';
 import type { Log } from '../config/log.ts';
 import { readServing, servingFile } from './serving-file.ts';
@@ -32,6 +33,19 @@ export interface DataDir {
   /** Removes serving.json and gives the directory up; again is harmless. */
   close(): Promise<void>;
 }
+
+const PROBE = '.probe-';
+
+/** What the commonest errors mean for the person who chose the directory. */
+const REASONS: Readonly<Record<string, string>> = {
+  EEXIST: 'something that is no directory has its name',
+  ENOTDIR: 'a part of its path is no directory',
+  ENOENT: 'it cannot be made where it would lie',
+  EACCES: 'permission denied',
+  EPERM: 'permission denied',
+  EROFS: 'the file system is read-only',
+  ENOSPC: 'the file system is full',
+};
 
 /** The number of the on-disk format, in VERSION. */
 const FORMAT = '1';
@@ -87,8 +101,8 @@ export async function openDataDir(
 
 /** Makes the directory and writes to it, so that what is wrong with it is known by its errno and not as a sqlite code. */
 async function probe(dir: string): Promise<void> {
-  await mkdir(dir, { recursive: true, mode: 0o755 });
-  const path = join(dir, `.probe-${randomUUID()}`);
+  await makeDir(dir, 0o755);
+  const path = join(dir, `${PROBE}${randomUUID()}`);
   await writeFile(path, '');
   await unlink(path);
 }
@@ -148,7 +162,10 @@ async function writing<T>(dir: string, work: () => Promise<T>): Promise<T> {
   } catch (error) {
     const errno = errnoOf(error);
     if (errno === undefined) throw error;
-    const path = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : dir;
-    throw new DataDirError('unwritable', `cache directory ${dir} cannot be used: ${errno} at ${path}`, error);
+    const found = error instanceof Error && 'path' in error && typeof error.path === 'string' ? error.path : dir;
+    // The probe is our own business: what failed is the directory.
+    const path = found.includes(PROBE) ? dir : found;
+    const words = REASONS[errno] === undefined ? '' : ` (${REASONS[errno]})`;
+    throw new DataDirError('unwritable', `cache directory ${dir} cannot be used: ${errno} at ${path}${words}`, error);
   }
 }

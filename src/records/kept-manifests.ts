@@ -52,7 +52,10 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_COMPLAINTS = 1_000;
 
 /** `dir` is the cache directory. */
-export function createKeptManifests(deps: { readonly log: Log }, options: { readonly dir: string }): RemovableManifests {
+export function createKeptManifests(
+  deps: { readonly log: Log },
+  options: { readonly dir: string },
+): RemovableManifests {
   const { log } = deps;
   const dir = join(options.dir, 'manifests');
   const lock = createKeyedLock();

@@ -44,8 +44,13 @@ export function wrapTransportError(upstream: string, error: unknown, through = '
   if (error instanceof undici.RequestAbortedError || (error instanceof Error && error.name === 'AbortError')) {
     return unavailable(upstream, 'aborted', 'the request was given up', { cause: error });
   }
-  const text = `${through}${error instanceof Error ? error.message : String(error)}`;
-  return unavailable(upstream, 'connect', code === undefined ? text : `${text} (${code})`, { cause: error });
+  // OpenSSL's own words for this one are a line of hexadecimal and file names.
+  const isNoTls = code === 'ERR_SSL_WRONG_VERSION_NUMBER';
+  const said = isNoTls ? 'it does not speak TLS on this port' : error instanceof Error ? error.message : String(error);
+  const text = `${through}${said}`;
+  return unavailable(upstream, 'connect', code === undefined || text.includes(code) ? text : `${text} (${code})`, {
+    cause: error,
+  });
 }
 
 function codeOf(error: unknown): string | undefined {

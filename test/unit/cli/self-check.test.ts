@@ -66,14 +66,12 @@ test('records that are no sqlite file are a warning, records that cannot be open
 test('a low limit on open files is a warning; a high, unlimited or unknown one is not', async (t) => {
   const top = await makeTempDir(t);
   const limitsFile = path.join(top, 'limits');
-  const table = (soft: string): string =>
-    `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${soft}                  524288               files     \n`;
   for (const [soft, count] of [
     ['256', 1],
     ['1024', 0],
     ['unlimited', 0],
   ] as const) {
-    await writeFile(limitsFile, table(soft));
+    await writeFile(limitsFile, limitsOf(soft));
     const found = await findings(path.join(top, 'cache'), { limitsFile });
     assert.equal(found.length, count, soft);
     if (count === 1) assert.match(found.join('\n'), /^warning open-files: this process may open 256 files only/);
@@ -93,3 +91,8 @@ test('errors come before warnings', async (t) => {
 test('the Node that runs the tests has what the mirror needs', () => {
   assert.deepEqual(runtimeFindings(), []);
 });
+
+/** As the kernel writes them. */
+function limitsOf(soft: string): string {
+  return `Limit                     Soft Limit           Hard Limit           Units     \nMax open files            ${soft}                  524288               files     \n`;
+}

@@ -152,7 +152,7 @@ test('a cache directory that is a file is one line and exit code 1', async (t) =
   const { io, config, dir, err } = await bench(t);
   await writeFile(dir, 'in the way');
   assert.equal(await serve(config, io), 1);
-  assert.match(err(), /^imgapi-mirror: cache directory \S+ cannot be used: E\w+ at \S+\n$/);
+  assert.match(err(), /^imgapi-mirror: cache directory \S+ cannot be used: E\w+ at \S+ \(.+\)\n$/);
 });
 
 test('a certificate authority that cannot be read is a problem of the configuration: exit code 2', async (t) => {

@@ -128,9 +128,19 @@ suite('data directory', () => {
     const file = join(dir, 'file');
     await writeFile(file, '');
     const cases = [
-      { dir: file, message: `cache directory ${file} cannot be used: EEXIST at ${file}` },
-      { dir: join(file, 'cache'), message: `cache directory ${file}/cache cannot be used: ENOTDIR at ${file}/cache` },
+      {
+        dir: file,
+        message: `cache directory ${file} cannot be used: EEXIST at ${file} (something that is no directory has its name)`,
+      },
+      {
+        dir: join(file, 'cache'),
+        message: `cache directory ${file}/cache cannot be used: ENOTDIR at ${file}/cache (a part of its path is no directory)`,
+      },
     ];
+    // mkdir with `recursive` would try this one for ever (Linux's /proc answers ENOENT to every new name).
+    if (process.platform === 'linux') {
+      await assert.rejects(openIn(t, '/proc/no-cache-here/cache'), { code: 'unwritable', message: /ENOENT/ });
+    }
     for (const { dir: refused, message } of cases) {
       await assert.rejects(openIn(t, refused), { name: 'DataDirError', code: 'unwritable', message });
     }
