@@ -66,7 +66,7 @@ export interface Download {
   /** Settles, never rejects, when the file is in place or given up and nothing of the download is left to do. */
   readonly ended: Promise<DownloadEnd>;
   follow(): FollowedDownload;
-  /** Gives up: followers fail, the partial goes. */
+  /** Gives up: followers fail, the partial stays for a later download. */
   abort(reason: MirrorError): void;
 }
 
@@ -76,6 +76,9 @@ export interface DownloadOptions {
   /** True: begins anew, from one source alone, so that wrong bytes have one author. */
   readonly isWhole: boolean;
 }
+
+/** A smaller file is fetched anew sooner than its note is read. */
+const NOTED_FROM_BYTES = 1024 * 1024;
 
 /** Takes over the reservation and releases it at the end. */
 export function startDownload(
@@ -92,6 +95,7 @@ export function startDownload(
   let isMixed = false;
   let announced: string | undefined;
   let isAnswered = false;
+  let noting: Promise<void> = Promise.resolve();
   let handle: FileHandle | undefined;
   let isOver = false;
 
@@ -131,13 +135,13 @@ export function startDownload(
     isOver = true;
     const seconds = (deps.now() - startedAt) / 1000;
     // First out of the registry, then close: nobody can join a download whose descriptor is gone.
-    deps.onEnd({ result, seconds, isMixed });
+    deps.onEnd({ result, seconds, isMixed: isMixed && !options.isWhole });
     if (file.followers === 0) closeHandle();
     if (result === 'stored') {
       const { sha1, size, requestId: reqId } = wanted;
       deps.log.info({ sha1, size, seconds, upstreams: [...contributors], reqId }, 'download stored');
     }
-    return { result, seconds, isMixed };
+    return { result, seconds, isMixed: isMixed && !options.isWhole };
   }
 
   async function run(): Promise<DownloadResult> {
@@ -178,6 +182,8 @@ export function startDownload(
         headers.resolve({ contentMd5: announced });
       }
       const digests = await job.finish(wanted.size);
+      // A note that is written after the file has its place would lie there for ever.
+      await noting;
       if (digests.sha1 !== wanted.sha1) return await reject(partial, digests.sha1);
       return await accept(partial, { md5: digests.md5, sha256: digests.sha256 });
     } finally {
@@ -205,19 +211,28 @@ export function startDownload(
 
   function onAnswer(partial: PartialFile, source: DownloadSource, stream: FileStream): void {
     const isNew = note([source.upstream.name]);
-    if (!isAnswered) {
+    if (isAnswered) {
+      isMixed = true;
+    } else {
       // The MD5 of a part says nothing about the whole: what was noted of the earlier answer holds then.
       announced = announcedMd5(stream.start === 0 ? stream.contentMd5 : partial.note?.contentMd5);
     }
-    if (isNew || !isAnswered) {
-      const contentMd5 = announced === undefined ? {} : { contentMd5: announced };
-      partial.saveNote({ ...contentMd5, upstreams: [...contributors] }).catch((error: unknown) => {
-        // Only the MD5 for clients after a restart is lost with it.
-        deps.log.debug({ err: error, sha1: wanted.sha1 }, 'a partial could not be noted');
-      });
-    }
+    if (isNew && wanted.size >= NOTED_FROM_BYTES) noting = saveNote(partial);
     isAnswered = true;
     headers.resolve({ contentMd5: announced });
+  }
+
+  async function saveNote(partial: PartialFile): Promise<void> {
+    const before = noting;
+    const contentMd5 = announced === undefined ? {} : { contentMd5: announced };
+    const upstreams = [...contributors];
+    await before;
+    try {
+      await partial.saveNote({ ...contentMd5, upstreams });
+    } catch (error) {
+      // Only the MD5 for clients after a restart is lost with it.
+      deps.log.debug({ err: error, sha1: wanted.sha1 }, 'a partial could not be noted');
+    }
   }
 
   /** Adds contributors; true if one is new. */
@@ -234,7 +249,7 @@ export function startDownload(
     const error = new MirrorError('DownloadFailed', `the bytes of ${upstreams.join(', ')} do not have SHA-1 ${sha1}`);
     deps.log.error({ sha1, found, size, upstreams, isMixed, reqId: wanted.requestId }, 'SHA-1 mismatch, quarantined');
     // Of bytes that came in parts nobody knows whose were wrong: they are fetched whole before anyone is blamed.
-    if (!isMixed) deps.onWrongBytes(upstreams);
+    if (!isMixed || options.isWhole) deps.onWrongBytes(upstreams);
     file.fail(error);
     await partial.quarantine({ why: 'sha1 mismatch', expected: sha1, found, size, upstreams, isMixed });
     return 'mismatch';
@@ -265,6 +280,7 @@ export function startDownload(
 
   /** What came is kept for the next attempt, unless it is the disk itself that failed. */
   async function leave(partial: PartialFile, error: unknown): Promise<void> {
+    await noting;
     if (isStorageFailure(error) || file.written === 0 || options.isWhole) {
       await discard(partial);
       return;
