@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url';
 import { isSection, listKeys, type ConfigKey } from '../src/config/keys.ts';
 import { NOT_YET } from '../src/config/not-yet.ts';
 import type { KeySchema } from '../src/config/schema-kinds.ts';
+import { LIVE_KEYS } from '../src/config/reload.ts';
 import { CONFIG_KEYS } from '../src/config/schema.ts';
 
 const INTRODUCTION = `<!-- Written by docs/generate.ts (npm run docs) from src/config/schema.ts. Change that, not this. -->
@@ -24,6 +25,7 @@ Everything has a default; \`imgapi-mirror serve\` runs without any configuration
 * **Sizes** need a unit: \`B\`, \`KiB\`, \`MiB\`, \`GiB\`, \`TiB\` (powers of 1024). **Times**: \`ms\`, \`s\`, \`m\`, \`h\`, \`d\`. **Rates** are a size per second: \`5MiB\` or \`5MiB/s\`. Fractions such as \`1.5GiB\` are fine, bare numbers are not; only \`0\` needs no unit.
 * **Relative paths** are relative to the working directory of the process, wherever the file is.
 * A list in a file, a variable or flags replaces the list of the source before it; lists are not merged.
+* **SIGHUP** reads file, environment and certificates again. These keys are applied by a running mirror: ${LIVE_KEYS.map((key) => `\`${key}\``).join(', ')}; all others need a restart, and the log names those that changed. Whatever is wrong with the new configuration changes nothing.
 * A key marked *not available yet* is agreed on but not built: it is accepted at its default and refused at any other value.
 `;
 

@@ -122,7 +122,7 @@ export function createApp(config: Config, deps: AppDeps): App {
   const stopScan = new AbortController();
   const space = createSpaceKeeper(
     {
-      usedBytes: blobs.upkeep.usedBytes,
+      usedBytes: async (besides) => blobs.upkeep.usedBytes(besides),
       footprintOf,
       makeRoom: async (bytes, besides) => eviction.makeRoom(bytes, besides),
     },
@@ -131,11 +131,11 @@ export function createApp(config: Config, deps: AppDeps): App {
   const eviction = createEviction(
     {
       upkeep: blobs.upkeep,
-      room: space.room,
-      lastUse: records.lastUse.get,
+      room: async () => space.room(),
+      lastUse: async (sha1) => records.lastUse.get(sha1),
       isPinned: () => false,
       isRunning: (sha1) => downloads.progressOf(sha1) !== undefined,
-      images: imageIndex.images,
+      images: async () => imageIndex.images(),
       async forgetImage(uuid, isUnwanted) {
         keeper.forget(uuid);
         await kept.remove(uuid, isUnwanted);
@@ -287,17 +287,13 @@ export function createApp(config: Config, deps: AppDeps): App {
     space,
     async start() {
       await catalog.start();
-      blobs.scan(stopScan.signal).then(
-        () => {
+      void blobs
+        .scan(stopScan.signal)
+        .catch((error: unknown) => log.error({ err: error, dir }, 'the store could not be counted'))
+        .finally(() => {
           scanned.resolve();
           eviction.start();
-        },
-        (error: unknown) => {
-          log.error({ err: error, dir }, 'the store could not be counted');
-          scanned.resolve();
-          eviction.start();
-        },
-      );
+        });
     },
     reload(next, tls) {
       live = next;

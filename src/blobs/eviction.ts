@@ -81,6 +81,8 @@ export function createEviction(deps: EvictionDeps, options: EvictionOptions): Ev
   const settleMs = options.settleMs ?? 6_000;
   const lock = createKeyedLock();
   const stopping = new AbortController();
+  /** What could not be removed lately: it must not be chosen again and again in place of what can. */
+  const stuck = new Set<Sha1Hex>();
   let timer: NodeJS.Timeout | undefined;
   let nudged: NodeJS.Timeout | undefined;
   let running: Promise<void> | undefined;
@@ -94,12 +96,13 @@ export function createEviction(deps: EvictionDeps, options: EvictionOptions): Ev
     const lookUntilMs = deps.now() + LAST_USE_BUDGET_MS;
     for (const { sha1, arrivedAtMs, footprint } of upkeep.blobs()) {
       const lastUseMs = deps.now() < lookUntilMs ? await deps.lastUse(sha1) : undefined;
-      const isProtected = deps.isPinned(sha1) || upkeep.isOpen(sha1) || deps.isRunning(sha1);
+      const isProtected = stuck.has(sha1) || deps.isPinned(sha1) || upkeep.isOpen(sha1) || deps.isRunning(sha1);
       // The later of the two: a blob that has come back since it was last used has just arrived.
       blobs.push({ sha1, footprint, isProtected, usedAtMs: Math.max(lastUseMs ?? 0, arrivedAtMs) });
     }
     const removable = leftovers.filter(
-      ({ place, sha1, isOpen }) => place === 'quarantine' || (!isOpen && sha1 !== besides && !deps.isRunning(sha1)),
+      ({ place, sha1, isOpen }) =>
+        !stuck.has(sha1) && (place === 'quarantine' || (!isOpen && sha1 !== besides && !deps.isRunning(sha1))),
     );
     return chooseVictims(removable, rankBlobs(blobs, images), bytes);
   }
@@ -120,6 +123,7 @@ export function createEviction(deps: EvictionDeps, options: EvictionOptions): Ev
         log.info({ sha1, bytes, reason, kind: victim.kind }, 'evicted');
       } catch (error) {
         // The others may go all the same.
+        stuck.add(sha1);
         log.error({ err: error, sha1, reason, kind: victim.kind }, 'could not be evicted');
       }
     }
@@ -193,6 +197,7 @@ export function createEviction(deps: EvictionDeps, options: EvictionOptions): Ev
 
   async function runOnce(): Promise<void> {
     try {
+      stuck.clear();
       await age();
       await lookAhead();
       lastRunAtMs = deps.now();

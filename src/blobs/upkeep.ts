@@ -94,7 +94,6 @@ export async function measureUse(upkeep: Upkeep): Promise<{
   try {
     const leftovers = await upkeep.leftovers();
     const quarantined = leftovers.filter(({ place }) => place === 'quarantine');
-    const bytesOf = (some: readonly Leftover[]): number => some.reduce((sum, { bytes }) => sum + bytes, 0);
     return {
       usedBytes: await upkeep.usedBytes(),
       partialBytes: bytesOf(leftovers.filter(({ place }) => place === 'partial')),
@@ -105,6 +104,10 @@ export async function measureUse(upkeep: Upkeep): Promise<{
     // The reservations say what is wrong in the log, as they ask the same.
     return { usedBytes: NaN, partialBytes: NaN, quarantinedFiles: NaN, quarantinedBytes: NaN };
   }
+}
+
+function bytesOf(some: readonly Leftover[]): number {
+  return some.reduce((sum, { bytes }) => sum + bytes, 0);
 }
 
 /** The records and the few small files beside them. */

@@ -126,7 +126,10 @@ async function spaceFindings(dir: string, place: string, minFreeBytes: number): 
     const message = `the file system of ${dir} has ${roughSize(free)} free, less than ${wanted}: new files may be passed through uncached`;
     return [{ severity: 'warning', check: 'space', message }];
   } catch (cause) {
-    return [error('space', `the free space of ${place} cannot be read: ${codeOf(cause)}`)];
+    const code = codeOf(cause);
+    // Where the directory itself cannot be used, that has been said.
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EACCES') return [];
+    return [error('space', `the free space of ${place} cannot be read: ${code}`)];
   }
 }
 

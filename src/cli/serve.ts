@@ -25,6 +25,8 @@ import { readTlsFiles } from './tls-files.ts';
 
 /** How long the lines at the start wait for an upstream's answer. */
 const FIRST_PING_MS = 5_000;
+/** Any time will do: nothing happens when it is over. */
+const STAY_MS = 60_000;
 
 /** What the command line gives `serve` beside the configuration. */
 export interface ServeSession {
@@ -50,6 +52,8 @@ interface Started {
 /** Serves until it is told to stop. Returns the exit code. */
 export async function serve(config: Config, io: CommandIo, session: ServeSession = {}): Promise<number> {
   const signals = session.signals ?? createSignals(io);
+  // What closes last may wait for a timer that keeps no process alive; Node would end in the middle of it, with exit code 13.
+  const staying = setInterval(() => {}, STAY_MS);
   try {
     const ca = await readCaFiles(config, io.cwd);
     const tls = await readTlsFiles(config.listen.tls, io.cwd, Date.now());
@@ -67,6 +71,7 @@ export async function serve(config: Config, io: CommandIo, session: ServeSession
       logger.flush();
     }
   } finally {
+    clearInterval(staying);
     signals.release();
   }
 }

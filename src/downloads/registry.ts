@@ -113,7 +113,7 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
   /** A disk that cannot be asked has no room. */
   async function reserve(wanted: WantedBlob): Promise<Reservation | undefined> {
     try {
-      return await deps.space.reserve(wanted.size);
+      return await deps.space.reserve(wanted.size, wanted.sha1);
     } catch (error) {
       deps.log.error({ err: error, sha1: wanted.sha1 }, 'room could not be reserved');
       return undefined;

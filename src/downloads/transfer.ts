@@ -50,44 +50,47 @@ export async function transferBlob(
   options: TransferOptions,
 ): Promise<void> {
   const { signal } = options;
+  const queue = wanted.sources.map((source) => ({ source, failures: 0 }));
   let last: unknown;
-  for (const source of wanted.sources) {
-    // Another source's bytes behind this one's would hide whose are wrong.
-    if (options.isSingleSource && target.received > 0) break;
-    for (let failures = 0; failures < ATTEMPTS_WITHOUT_PROGRESS;) {
-      const before = target.received;
-      try {
-        await attempt(deps, wanted, source, target, signal);
-        return;
-      } catch (error) {
-        signal.throwIfAborted();
-        if (!(error instanceof MirrorError)) throw error;
-        // All of it had come: how the connection ended is of no interest, the SHA-1 decides.
-        if (wanted.size > 0 && target.received === wanted.size && reasonOf(error) !== 'body') return;
-        last = error;
-        failures = target.received > before ? 0 : failures + 1;
-        deps.log.warn(
-          {
-            err: error,
-            upstream: source.upstream.name,
-            sha1: wanted.sha1,
-            received: target.received,
-            reqId: wanted.requestId,
-          },
-          'attempt to download failed',
-        );
-        if (isFinal(error)) break;
-        const backoffMs = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** Math.max(0, failures - 1));
-        if (failures < ATTEMPTS_WITHOUT_PROGRESS) {
-          // Woken early only by the abort, whose reason the next turn throws.
-          await sleep(backoffMs * (0.5 + deps.random() / 2), undefined, { signal }).catch(() =>
-            signal.throwIfAborted(),
-          );
-        }
+  for (let next = queue[0]; next !== undefined; next = queue[0]) {
+    const { source } = next;
+    const before = target.received;
+    try {
+      await attempt(deps, wanted, source, target, signal);
+      return;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof MirrorError)) throw error;
+      // All of it had come: how the connection ended is of no interest, the SHA-1 decides.
+      if (wanted.size > 0 && target.received === wanted.size && reasonOf(error) !== 'body') return;
+      last = error;
+      const { received } = target;
+      const { requestId: reqId, sha1 } = wanted;
+      deps.log.warn(
+        { err: error, upstream: source.upstream.name, sha1, received, reqId },
+        'attempt to download failed',
+      );
+      const hasProgressed = received > before;
+      next.failures = hasProgressed ? 0 : next.failures + 1;
+      if (isFinal(error) || next.failures >= ATTEMPTS_WITHOUT_PROGRESS) {
+        queue.shift();
+        // Another source's bytes behind this one's would hide whose are wrong.
+        if (options.isSingleSource && received > 0) break;
+      } else if (reasonOf(error) === 'timeout' && !hasProgressed && queue.length > 1 && !options.isSingleSource) {
+        // It says nothing at all: the others are asked before it is waited for again.
+        queue.push(...queue.splice(0, 1));
+      } else {
+        await backOff(deps, next.failures, signal);
       }
     }
   }
   throw last;
+}
+
+async function backOff(deps: TransferDeps, failures: number, signal: AbortSignal): Promise<void> {
+  const backoffMs = Math.min(BACKOFF_MOST_MS, BACKOFF_FIRST_MS * 2 ** Math.max(0, failures - 1));
+  // Woken early only by the abort, whose reason the next turn throws.
+  await sleep(backoffMs * (0.5 + deps.random() / 2), undefined, { signal }).catch(() => signal.throwIfAborted());
 }
 
 async function attempt(

@@ -1,6 +1,6 @@
 /** Which requests are taken at all, by the address they come from: `listen.allow`, `listen.maxResponsesPerClient`. */
 import { MirrorError } from '../imgapi/errors.ts';
-import { createAllowList, isLoopback } from './allow.ts';
+import { createAllowList } from './allow.ts';
 
 export interface ClientRules {
   /** Address ranges (CIDR); empty serves everyone. */
@@ -18,9 +18,9 @@ export const CLIENT_REFUSALS: readonly ClientRefusal[] = ['not_allowed', 'too_ma
 export interface ClientGate {
   /**
    * Throws `ForbiddenError` or `ServiceUnavailableError`, or takes the request; then the function it returns is called
-   * once, when its response is over. `isHealthCheck`: answered to this machine itself whatever the rules.
+   * once, when its response is over. `isOwnHealthCheck`: this machine asks whether it is well; taken whatever the rules.
    */
-  enter(client: { readonly address: string | undefined; readonly isHealthCheck: boolean }): () => void;
+  enter(client: { readonly address: string | undefined; readonly isOwnHealthCheck: boolean }): () => void;
   /** From the next request on; responses that run go on. */
   update(rules: ClientRules): void;
 }
@@ -46,8 +46,8 @@ export function createClientGate(
   }
 
   return {
-    enter({ address = '', isHealthCheck }) {
-      if (isHealthCheck && isLoopback(address)) return () => {};
+    enter({ address = '', isOwnHealthCheck }) {
+      if (isOwnHealthCheck) return () => {};
       if (!allowed.allows(address)) {
         refuse('not_allowed', new MirrorError('ForbiddenError', `this mirror does not serve ${address}`));
       }

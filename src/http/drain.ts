@@ -15,15 +15,15 @@ export async function drainServer(
   options: { readonly drainMs: number; readonly secure?: SecureServers | undefined; readonly onLook: () => void },
 ): Promise<void> {
   const { drainMs, secure, onLook } = options;
-  let isClosed = false;
-  const closed = server.close().finally(() => {
-    isClosed = true;
-  });
+  const late = new AbortController();
+  const closed = server.close().finally(() => late.abort());
   const until = performance.now() + drainMs;
   secure?.dropHandshakes();
   onLook();
-  while (!isClosed && performance.now() < until) {
-    await Promise.race([closed, sleep(Math.min(LOOK_EVERY_MS, until - performance.now()), undefined, { ref: false })]);
+  while (!late.signal.aborted && performance.now() < until) {
+    const waitMs = Math.min(LOOK_EVERY_MS, until - performance.now());
+    // Rejects only because there is nothing to look for any more.
+    await Promise.race([closed, sleep(waitMs, undefined, { signal: late.signal }).catch(() => {})]);
     // Node closes those that are idle when it is told to close; a response that ends later leaves another one.
     server.server.closeIdleConnections();
     onLook();

@@ -16,6 +16,7 @@ import { MirrorError } from '../imgapi/errors.ts';
 import { unsupportedVersion } from '../imgapi/answers.ts';
 import { freshImageUuid } from '../imgapi/ids.ts';
 import { negotiateVersion, type ApiVersion } from '../imgapi/versions.ts';
+import { isLoopback } from './allow.ts';
 import { answerClientError } from './client-error.ts';
 import type { ClientGate } from './client-gate.ts';
 import { jsonBody } from './json-reply.ts';
@@ -50,8 +51,8 @@ export interface ServerDeps {
   readonly monotonicNow: () => number;
   readonly onFinished: (request: FinishedRequest) => void;
   readonly gate: ClientGate;
-  /** The upstream through which a request with this `Via` came back to us; undefined if it is not one of ours. */
-  readonly loopThrough: (via: string | undefined) => string | undefined;
+  /** The upstream through which a request with this `Via` came back to us; undefined if it is not ours. Default: none is. */
+  readonly loopThrough?: (via: string | undefined) => string | undefined;
   /** Serves HTTPS in place of HTTP. */
   readonly secure?: SecureServers | undefined;
 }
@@ -156,9 +157,12 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
 
   /** Lets a client in, or throws the refusal. */
   function enter(request: FastifyRequest, reply: FastifyReply): void {
-    const isHealthCheck = request.routeOptions.config?.name === 'health';
+    const { ip: address } = request;
+    // A connection to an address of one's own comes from that address.
+    const isOwn = isLoopback(address) || address === request.raw.socket.localAddress;
+    const isOwnHealthCheck = isOwn && request.routeOptions.config?.name === 'health';
     try {
-      finished(reply.raw, deps.gate.enter({ address: request.ip, isHealthCheck }));
+      reply.raw.once('close', deps.gate.enter({ address, isOwnHealthCheck }));
     } catch (error) {
       if (error instanceof MirrorError && error.code === 'ForbiddenError') reply.header('connection', 'close');
       throw error;
@@ -207,7 +211,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
       request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
     // Nobody reads it, so the connection cannot be used again.
     if (hasBody) reply.header('connection', 'close');
-    const upstream = deps.loopThrough(request.headers.via);
+    const upstream = deps.loopThrough?.(request.headers.via);
     if (upstream !== undefined) throw loopDetected(upstream);
     enter(request, reply);
     if (request.is404) throw refusalFor(request.method, request.url);

@@ -39,7 +39,9 @@ async function run(
 test('the shipped entry checks the shipped configuration', async (t) => {
   const cwd = await makeTempDir(t);
   const file = fileURLToPath(new URL('../../config/imgapi-mirror.yaml', import.meta.url));
-  const { code, out, err } = await run(['config', 'check', '--config', file], { cwd });
+  // Whatever the machine's disk has left, this test must not fail for it.
+  const env = { IMGAPI_MIRROR_CACHE_MIN_FREE_BYTES: '0' };
+  const { code, out, err } = await run(['config', 'check', '--config', file], { cwd, env });
   assert.deepEqual([code, err], [0, '']);
   assert.match(out, /^ok\nfile .*imgapi-mirror\.yaml\nupstream {3}smartos https:\/\/images\.smartos\.org\ncache /);
 });

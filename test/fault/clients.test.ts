@@ -202,6 +202,24 @@ test('one client’s running responses are limited where that is asked for; one 
   );
 });
 
+test('requests in a row behind one that never ends are forgotten with their client', async (t) => {
+  const { mirror, go } = await startStalled(t, { listen: { maxResponsesPerClient: 4 } });
+  const followers = (): number => [...mirror.app.downloads.running].reduce((sum, one) => sum + one.followers, 0);
+  for (let count = 0; count < 3; count++) {
+    const socket = openSocket(t, mirror.port);
+    const [getFile, getPing] = [filePath, '/ping'].map((path) => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+    socket.write(`${getFile}${getFile}${getPing}`);
+    await once(socket, 'data');
+    await until(() => followers() === 2);
+    socket.destroy();
+    await until(() => followers() === 0, { what: 'nobody follows any more' });
+  }
+  // Four at a time would be too many if one of them still counted.
+  assert.equal((await createAsk(mirror)('/ping')).status, 200);
+  assert.equal(await mirror.metric('imgapi_mirror_http_refused_total{reason="too_many_responses"}'), 0);
+  go();
+});
+
 test('hostile paths lead nowhere, and none is answered with 5xx or from outside of the protocol', async (t) => {
   const { mirror } = await startStalled(t);
   const ask = createAsk(mirror);

@@ -98,3 +98,14 @@ test('after wrong bytes the next source is tried at once, and the next request i
   assert.equal(next.sha1, image.files[0]?.sha1);
   assert.deepEqual([wrong.countOf('file'), right.countOf('file')], [1, 1]);
 });
+
+test('a source that says nothing is waited for once, then the next one is asked', async (t) => {
+  const image = makeImage({ size: 100_000 });
+  await using silent = await startImageServer({ images: [image] });
+  await using right = await startImageServer({ images: [image] });
+  silent.behave = ({ route }) => (route === 'file' ? { hangHeaders: true } : undefined);
+  const mirror = await startMirror(t, { upstreams: [{ url: silent.url, stallTimeout: 500 }, right.url] });
+  const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.equal(answer.sha1, image.files[0]?.sha1);
+  assert.deepEqual([silent.countOf('file'), right.countOf('file')], [1, 1]);
+});

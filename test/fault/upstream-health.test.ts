@@ -51,7 +51,7 @@ test('an upstream that hangs slows nothing that the other has', async (t) => {
       answers.map(({ status }) => status),
       [200, 200, 200],
     );
-    assert.equal(await breakerOf(mirror, 'list'), 1);
+    assert.ok((await breakerOf(mirror, 'list')) > 0);
     const before = sick.countOf('manifest');
     assert.equal((await ask(`/images/${last}`)).status, 200);
     assert.equal((await ask(`/images/${file}/file`)).status, 200);
@@ -70,7 +70,8 @@ test('an upstream that refuses connections is asked last for what another has to
   await sick.stop();
   const [first, second, ...others] = shared;
   assert.equal((await ask(`/images/${first!.uuid}/file`)).status, 200);
-  assert.deepEqual([await mirror.metric(refused), await breakerOf(mirror, 'file')], [3, 1]);
+  assert.equal(await mirror.metric(refused), 3);
+  assert.ok((await breakerOf(mirror, 'file')) > 0);
   assert.equal((await ask(`/images/${second!.uuid}/file`)).status, 200);
   // It was not attempted three times again; a slow machine may have seen the end of its cool-down.
   assert.ok((await mirror.metric(refused)) <= 4);
@@ -107,7 +108,7 @@ test('what an upstream says of one image is no matter of its health: 401, 403, 4
   }
   spoil(upstream, { status: 500 }, 'manifest');
   for (const { uuid } of images(3)) assert.equal((await ask(`/images/${uuid}`)).status, 503);
-  assert.equal(await breakerOf(mirror, 'list'), 1);
+  assert.ok((await breakerOf(mirror, 'list')) > 0);
 });
 
 test('the only upstream is never skipped: the first request after its recovery is answered', async (t) => {

@@ -17,7 +17,7 @@ import type { Step } from './image-server/steps.ts';
 import { createThrottle } from './image-server/throttle.ts';
 import type { TestImage } from './images.ts';
 
-export type { Behave, Behaviour, ImageServerRequest, ListMode, Route } from './image-server/behaviour.ts';
+export type { Behave, Behaviour, ImageServerRequest, ListMode, RangeLie, Route } from './image-server/behaviour.ts';
 export type { Exchange, TestChannel } from './image-server/exchange.ts';
 export type { Step } from './image-server/steps.ts';
 

@@ -32,6 +32,12 @@ export interface ImageServerRequest {
  */
 export type ListMode = 'chunked' | 'truncated' | 'cut' | 'not-json' | 'empty' | 'object' | 'endless' | 'etag';
 
+/**
+ * `start`, `end`, `total`: one off in Content-Range. `missing`: no Content-Range. `shifted`: sound headers, but the bytes are those one
+ * place before. `unasked`: 206 for the whole of it where no range was asked for.
+ */
+export type RangeLie = 'start' | 'end' | 'total' | 'missing' | 'shifted' | 'unasked';
+
 export interface Behaviour {
   /** Waits this long before it answers. */
   readonly delayHeadersMs?: number | undefined;
@@ -69,6 +75,8 @@ export interface Behaviour {
   readonly corruptAtByte?: number | undefined;
   /** Honours Range and If-Range with 206 and a strong, quoted ETag. The real server does not. */
   readonly supportsRange?: boolean | undefined;
+  /** With `supportsRange`: what is wrong about a 206. */
+  readonly rangeLie?: RangeLie | undefined;
 }
 
 /** Looks at a request and says what is special about its answer; laid over the server's own behaviour. */

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import type { TestFile, TestImage } from '../images.ts';
 import { createBufferBytes } from '../image-bytes.ts';
 import type { ByteSource } from '../image-bytes.ts';
+import type { RangeLie } from './behaviour.ts';
 import { sendBody } from './body.ts';
 import type { Window } from './body.ts';
 import { sendError, writeHead } from './exchange.ts';
@@ -47,9 +48,10 @@ export async function sendImageIcon(exchange: Exchange, image: TestImage): Promi
 }
 
 async function sendBytes(exchange: Exchange, served: Served, onBytes: (bytes: number) => void): Promise<void> {
-  const { contentMd5, contentLength, supportsRange } = exchange.behaviour();
+  const { contentMd5, contentLength, supportsRange, rangeLie } = exchange.behaviour();
   const whole: Window = { start: 0, end: served.source.size };
-  const range = supportsRange === true ? askedRange(exchange, served) : undefined;
+  const unasked = rangeLie === 'unasked' ? whole : undefined;
+  const range = supportsRange === true ? (askedRange(exchange, served) ?? unasked) : undefined;
   if (range === 'unsatisfiable') {
     writeHead(exchange, 416, { 'Content-Range': `bytes */${whole.end}`, 'Content-Length': 0 });
     exchange.response.end();
@@ -67,11 +69,20 @@ async function sendBytes(exchange: Exchange, served: Served, onBytes: (bytes: nu
     'Content-MD5': range === undefined ? md5Header(contentMd5, served.md5) : undefined,
     'Content-Length': contentLength === 'none' ? undefined : length,
     'Accept-Ranges': supportsRange === true ? 'bytes' : undefined,
-    'Content-Range': range === undefined ? undefined : `bytes ${window.start}-${window.end - 1}/${whole.end}`,
+    'Content-Range': range === undefined ? undefined : contentRange(window, whole.end, rangeLie),
     // After a wrong length nothing else can be understood on this connection.
     Connection: isLying ? 'close' : undefined,
   });
-  await sendBody(exchange, served.source, window, onBytes);
+  const isShifted = rangeLie === 'shifted' && range !== undefined && window.start > 0;
+  const sent = isShifted ? { start: window.start - 1, end: window.end - 1 } : window;
+  await sendBody(exchange, served.source, sent, onBytes);
+}
+
+function contentRange({ start, end }: Window, total: number, lie: RangeLie | undefined): string | undefined {
+  if (lie === 'missing') return undefined;
+  const first = lie === 'start' ? start + 1 : start;
+  const last = lie === 'end' ? end - 2 : end - 1;
+  return `bytes ${first}-${last}/${lie === 'total' ? total + 1 : total}`;
 }
 
 function md5Header(mode: 'right' | 'wrong' | 'none' | undefined, right: string): string | undefined {

@@ -3,6 +3,7 @@ import { suite, test } from 'node:test';
 import fc from 'fast-check';
 import { createSpaceKeeper } from '../../../src/blobs/reservation.ts';
 import type { Reservation, SpaceKeeper } from '../../../src/blobs/reservation.ts';
+import { sha1Of } from '../../../src/imgapi/ids.ts';
 
 interface Disk {
   usedBytes: number;
@@ -109,6 +110,69 @@ suite('space keeper', () => {
     const keeper = createSpaceKeeper({ usedBytes: () => 0 }, { dir: '/', maxBytes: null, minFreeBytes: 5 });
     assert((await keeper.free()) > 0);
     assert.deepEqual(keeper.limits(), { maxBytes: null, minFreeBytes: 5 });
+  });
+
+  test('where there is no room it is made, once, of just what is missing', async () => {
+    const disk = { usedBytes: 100, freeBytes: 1_000 };
+    const asked: unknown[] = [];
+    const keeper = createSpaceKeeper(
+      {
+        usedBytes: () => disk.usedBytes,
+        statfs: async () => ({ bavail: disk.freeBytes, bsize: 1 }),
+        async makeRoom(bytes, besides) {
+          asked.push([bytes, besides]);
+          if (bytes > disk.usedBytes) return false;
+          disk.usedBytes -= bytes;
+          return true;
+        },
+      },
+      { dir: '/cache', maxBytes: 120, minFreeBytes: 0 },
+    );
+    const sha1 = sha1Of(Buffer.from('blob'));
+    const held = await keeper.reserve(50, sha1);
+    assert(held);
+    assert.deepEqual(asked, [[30, sha1]]);
+    assert.equal(await keeper.reserve(121), undefined);
+    assert.deepEqual(asked.slice(1), [[121, undefined]]);
+    assert.equal(disk.usedBytes, 70);
+    assert.deepEqual(await keeper.room(), { roomBytes: 0, capacityBytes: 120 });
+  });
+
+  test('room that the file system shows as free only later is waited for, but not for ever', async () => {
+    const disk = { freeBytes: 10 };
+    let looks = 0;
+    const keeperOf = (settleMs: number): SpaceKeeper =>
+      createSpaceKeeper(
+        {
+          usedBytes: () => 0,
+          async statfs() {
+            looks += 1;
+            if (looks === 3) disk.freeBytes = 100;
+            return { bavail: disk.freeBytes, bsize: 1 };
+          },
+          makeRoom: async () => true,
+        },
+        { dir: '/cache', maxBytes: null, minFreeBytes: 0, settleMs },
+      );
+    assert.equal(await keeperOf(0).reserve(50), undefined);
+    looks = 0;
+    assert(await keeperOf(10_000).reserve(50));
+    assert.equal(looks, 3);
+  });
+
+  test('what a file brings with it counts towards maxBytes, and not towards what is said to be reserved', async () => {
+    const keeper = createSpaceKeeper(
+      { usedBytes: () => 0, footprintOf: (bytes) => bytes + 10, statfs: async () => ({ bavail: 1_000, bsize: 1 }) },
+      { dir: '/cache', maxBytes: 100, minFreeBytes: 0 },
+    );
+    assert.equal(await keeper.reserve(91), undefined);
+    const held = await keeper.reserve(80);
+    assert(held);
+    assert.equal(keeper.reservedBytes(), 80);
+    assert.equal(await keeper.reserve(1), undefined);
+    assert(await keeper.reserve(0));
+    held.release();
+    assert(await keeper.reserve(80));
   });
 
   test('law: whatever is reserved, written, committed and dropped, neither limit is ever crossed', async () => {

@@ -14,7 +14,8 @@ interface Ran {
 }
 
 async function run(cwd: string, line: string, env: Readonly<Record<string, string>> = {}): Promise<Ran> {
-  const fake = fakeIo(line.split(' '), { cwd, env });
+  // Whatever the machine's disk has left, tests of other things must not fail for it.
+  const fake = fakeIo(line.split(' '), { cwd, env: { IMGAPI_MIRROR_CACHE_MIN_FREE_BYTES: '1B', ...env } });
   const code = await runCli(fake.io);
   return { code, out: fake.out(), err: fake.err() };
 }
@@ -28,7 +29,7 @@ test('check says what would be used and that it is right', async (t) => {
     'ok',
     'file       c.yaml',
     'upstream   lab http://lab',
-    `cache      ${path.join(cwd, 'blobs')} (at most 20GiB, 5GiB of the file system left free)`,
+    `cache      ${path.join(cwd, 'blobs')} (at most 20GiB, 1B of the file system left free)`,
     '',
   ]);
 });

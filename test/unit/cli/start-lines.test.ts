@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { startLines, upstreamLine, type StartFacts } from '../../../src/cli/start-lines.ts';
+import { clockLine, startLines, upstreamLine, type StartFacts } from '../../../src/cli/start-lines.ts';
 import { defaultConfig } from '../../../src/config/load.ts';
 import type { Config } from '../../../src/config/schema.ts';
 
@@ -59,4 +59,9 @@ test('an upstream answers, or does not and will be asked again', () => {
     upstreamLine('smartos', 5000, 'upstream smartos: ECONNREFUSED\n'),
     '  no answer from upstream smartos: ECONNREFUSED\\u000a (it will be asked again)',
   );
+});
+
+test('a clock that is off is said with its direction, in minutes', () => {
+  assert.equal(clockLine('a', 6 * 60_000), 'warning: the clock of this machine is 6 min ahead of that of upstream a');
+  assert.equal(clockLine('a', -90 * 60_000), 'warning: the clock of this machine is 90 min behind that of upstream a');
 });

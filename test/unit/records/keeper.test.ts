@@ -120,3 +120,14 @@ test('a manifest that cannot be kept is a line in the log, and the next hit trie
   await bench.keeper.close();
   assert.equal(bench.kept.size, 1);
 });
+
+test('a manifest that was forgotten is kept again when its image is next served', async () => {
+  const { keeper, kept } = createBench();
+  keeper.onServed(image, SHA1, Promise.resolve(true));
+  await keeper.close();
+  kept.clear();
+  keeper.forget(manifest.uuid);
+  keeper.onServed(image, SHA1, Promise.resolve(true));
+  await keeper.close();
+  assert.equal(kept.size, 1);
+});
