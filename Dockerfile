@@ -37,7 +37,8 @@ EXPOSE 8080
 # NODE_USE_ENV_PROXY would put in between. An error or a timeout that nobody catches is exit code 1.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=30s --retries=3 CMD ["node", "-e", "\
 const { address } = JSON.parse(require('node:fs').readFileSync(process.env.IMGAPI_MIRROR_CACHE_DIR + '/serving.json')); \
-require('node:http').get(address + '/_mirror/health', { agent: false, signal: AbortSignal.timeout(4000) }, (answer) => \
+require(address.startsWith('https:') ? 'node:https' : 'node:http').get(address + '/_mirror/health', \
+{ agent: false, rejectUnauthorized: false, signal: AbortSignal.timeout(4000) }, (answer) => \
 process.exit(answer.statusCode === 200 ? 0 : 1))"]
 ENTRYPOINT ["node", "/app/bin/imgapi-mirror.js"]
 CMD ["serve"]

@@ -165,7 +165,9 @@ async function hostileTime(
     if (isChild && how === 'at once') counts.kills += 1;
     await loseBlobs(dir, random);
     for (const server of servers) server.forget();
-    progress(`${counts.downloads} downloads, ${counts.restarts} restarts, ${Math.round(counts.peakRssMib)} MiB at most`);
+    progress(
+      `${counts.downloads} downloads, ${counts.restarts} restarts, ${Math.round(counts.peakRssMib)} MiB at most`,
+    );
   }
 }
 

@@ -86,7 +86,8 @@ function judge(response: RawResponse, { image, file }: ChaosFile): { verdict: Ve
     return isRight && md5 === file.md5 ? { verdict: 'right', why: '' } : { verdict: 'wrong', why: what };
   }
   if (status === 206) {
-    const [, first = '', last = '', total = ''] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers['content-range'] ?? '') ?? [];
+    const [, first = '', last = '', total = ''] =
+      /^bytes (\d+)-(\d+)\/(\d+)$/.exec(headers['content-range'] ?? '') ?? [];
     const isRight = Number(total) === file.size && response.sha1 === sha1Of(file, Number(first), Number(last) + 1);
     return isRight && last !== '' ? { verdict: 'right', why: '' } : { verdict: 'wrong', why: what };
   }

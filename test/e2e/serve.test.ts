@@ -84,7 +84,7 @@ test('a cache directory that cannot be used is refused with one line and exit co
   for (const dir of [path.join(cwd, 'file'), path.join(cwd, 'file', 'below')]) {
     const mirror = runServe(t, { cwd, dir, upstreams: [NOBODY] });
     assert.equal(await mirror.ended, 1, dir);
-    assert.match(mirror.err(), /^imgapi-mirror: cache directory \S+ cannot be used: E\w+ at \S+\n$/);
+    assert.match(mirror.err(), /^imgapi-mirror: cache directory \S+ cannot be used: E\w+ at \S+ \([^\n]+\)\n$/);
     assert.equal(mirror.out(), '');
   }
 });
