@@ -1,6 +1,6 @@
 /** The logger: JSON lines on standard output, or lines for people. */
 import { pino } from 'pino';
-import pretty from 'pino-pretty';
+import type { PrettyStream } from 'pino-pretty';
 import type { Log } from '../config/log.ts';
 import type { Config } from '../config/schema.ts';
 
@@ -15,17 +15,11 @@ export interface Logger {
 const SECRET_KEYS = ['authorization', 'cookie', 'token', 'secret', 'password', 'headers'];
 
 /** A terminal always gets lines for people: nobody reads JSON there. */
-export function createLogger(options: Config['log'], isTerminal: boolean): Logger {
+export async function createLogger(options: Config['log'], isTerminal: boolean): Promise<Logger> {
   const isPretty = options.format === 'pretty' || isTerminal;
   const stdout = 1;
   const destination = isPretty
-    ? pretty({
-        destination: stdout,
-        colorize: isTerminal,
-        singleLine: true,
-        ignore: 'pid,hostname',
-        translateTime: 'SYS:HH:MM:ss.l',
-      })
+    ? await prettyDestination(stdout, isTerminal)
     : pino.destination({ dest: stdout, sync: false });
   const log = pino(
     {
@@ -49,4 +43,16 @@ export function createLogger(options: Config['log'], isTerminal: boolean): Logge
       }
     },
   };
+}
+
+/** Loaded only where it is wanted: a mirror that runs as a service starts without it. */
+async function prettyDestination(stdout: number, isTerminal: boolean): Promise<PrettyStream> {
+  const { default: pretty } = await import('pino-pretty');
+  return pretty({
+    destination: stdout,
+    colorize: isTerminal,
+    singleLine: true,
+    ignore: 'pid,hostname',
+    translateTime: 'SYS:HH:MM:ss.l',
+  });
 }

@@ -60,7 +60,7 @@ export async function serve(config: Config, io: CommandIo, session: ServeSession
     if (!ca.ok || !tls.ok) {
       return reportProblems(io, [...(ca.ok ? [] : ca.problems), ...(tls.ok ? [] : tls.problems)], false);
     }
-    const logger = createLogger(config.log, io.stdout.isTerminal);
+    const logger = await createLogger(config.log, io.stdout.isTerminal);
     try {
       for (const warning of [...(session.warnings ?? []), ...tls.warnings]) {
         io.stderr.write(`warning: ${escape(warning)}\n`);
