@@ -9,6 +9,7 @@ import { MirrorError } from '../imgapi/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { startDownload, type Download, type DownloadDeps, type DownloadEnd } from './download.ts';
 import { startPassThrough } from './pass-through.ts';
+import { EMPTY_MD5, emptySource } from './empty-file.ts';
 import { rescueFromDisk } from './rescued-source.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { createStoredSource } from './stored-source.ts';
@@ -199,6 +200,10 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
 
   return {
     async obtain(wanted) {
+      if (wanted.size === 0) {
+        const headers = Promise.resolve({ contentMd5: EMPTY_MD5 });
+        return { cache: 'HIT', source: emptySource(wanted), available: 0, headers, stored: Promise.resolve(true) };
+      }
       for (;;) {
         const current = running.get(wanted.sha1);
         if (current?.isGivenUp === true) {

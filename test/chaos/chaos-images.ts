@@ -5,10 +5,26 @@ import type { TestFile, TestImage } from '../support/images.ts';
 import type { Random } from './random.ts';
 
 const SIZES: readonly number[] = [
-  ...[1, 2, 231, 1_000],
-  ...[WITHHELD_BYTES - 1, WITHHELD_BYTES, WITHHELD_BYTES + 1],
-  ...[131_071, 131_072, 131_073, 262_144, 300_001, 500_000, 700_000],
-  ...[1_048_575, 1_048_576, 1_048_577, 2_000_003, 3_000_000],
+  0,
+  1,
+  2,
+  231,
+  1_000,
+  WITHHELD_BYTES - 1,
+  WITHHELD_BYTES,
+  WITHHELD_BYTES + 1,
+  131_071,
+  131_072,
+  131_073,
+  262_144,
+  300_001,
+  500_000,
+  700_000,
+  1_048_575,
+  1_048_576,
+  1_048_577,
+  2_000_003,
+  3_000_000,
 ];
 const COUNT = 60;
 

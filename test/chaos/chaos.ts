@@ -62,6 +62,8 @@ const MIB = 1024 * 1024;
 export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const { seed } = options;
   const base = await mkdtemp(path.join(tmpdir(), 'imgapi-mirror-chaos-'));
+  await using cleanup = new AsyncDisposableStack();
+  cleanup.defer(async () => rm(base, { recursive: true, force: true, maxRetries: 3 }));
   const images = makeChaosImages();
   const byUuid = new Map(images.map((image) => [image.uuid as string, image]));
   const files = filesOf(images);
@@ -69,7 +71,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const before = await settledDescriptors(base);
   const servers: ImageServer[] = [];
   for (let upstream = 0; upstream < UPSTREAMS; upstream += 1) {
-    const server = await startImageServer({ images });
+    const server = cleanup.use(await startImageServer({ images }));
     server.behave = createHostile({
       seed,
       upstream,
@@ -89,7 +91,6 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const sha1s = new Set<string>(files.map(({ file }) => file.sha1));
   const leaked = await leakedFiles(dir, sha1s);
   const leakedDescriptors = await descriptorsAbove(before);
-  await rm(base, { recursive: true, force: true, maxRetries: 3 });
   return { ...hostile.counts, faults, leakedDescriptors, leakedFiles: leaked, files: files.length, healed };
 }
 

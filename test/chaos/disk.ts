@@ -14,7 +14,7 @@ export function openDescriptors(): number {
 export async function loseBlobs(cacheDir: string, random: Random): Promise<void> {
   for (const file of (await filesBelow(path.join(cacheDir, 'blobs'))).toSorted()) {
     if (!isSha1Hex(path.basename(file))) continue;
-    if (random.chance(0.6)) {
+    if (random.chance(0.8)) {
       await rm(file, { force: true });
       // Half of them leave their sidecar behind, as a crash between the two removals does.
       if (random.chance(0.5)) await rm(`${file}.json`, { force: true });

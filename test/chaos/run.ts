@@ -27,7 +27,7 @@ const report = await runChaos({
   downloads,
   seed,
   maxMs: minutes * 60_000,
-  lifeDownloads: 200,
+  lifeDownloads: 100,
   children: true,
   progress: (text) => process.stderr.write(`${text}\n`),
 });
