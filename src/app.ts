@@ -27,6 +27,7 @@ import { imageRoute } from './http/routes/image.ts';
 import { imagesRoute } from './http/routes/images.ts';
 import { metricsRoute } from './http/routes/metrics.ts';
 import { pingRoute } from './http/routes/ping.ts';
+import { trackSilentConnections } from './http/silent-connections.ts';
 import { createServer, type FinishedRequest } from './http/server.ts';
 import { createSecureServers, type TlsPair } from './http/tls.ts';
 import { MirrorError } from './imgapi/errors.ts';
@@ -251,6 +252,7 @@ export function createApp(config: Config, deps: AppDeps): App {
       },
     },
   );
+  const silent = trackSilentConnections(server.server);
   const sendJson = createJsonSender(createCompressor());
   pingRoute(server, { sendJson, product });
   channelsRoute(server, { sendJson, catalog });
@@ -305,12 +307,8 @@ export function createApp(config: Config, deps: AppDeps): App {
     reloadFailed: () => metrics.configReloads.inc({ result: 'failed' }),
     clockSkewMs: (upstream) => clocks.skewMs(upstream),
     async drain() {
-      const onLook = (): void => {
-        for (const download of downloads.running) {
-          if (download.followers === 0) download.abort(new MirrorError('ShuttingDown', 'the mirror is shutting down'));
-        }
-      };
-      await drainServer(server, { drainMs: live.listen.drainTimeout, secure, onLook });
+      const { drainTimeout: drainMs } = live.listen;
+      await drainServer(server, { drainMs, silent, secure, onLook: () => downloads.stopUnfollowed() });
     },
     async close() {
       stopScan.abort();

@@ -33,6 +33,8 @@ export interface Downloads {
   /** How much of a running download is on disk; undefined if none runs. */
   progressOf(sha1: Sha1Hex): number | undefined;
   readonly running: Iterable<Download>;
+  /** Gives up the running downloads that nobody follows; their partials stay. */
+  stopUnfollowed(): void;
   /** Gives up every running download and waits for them to have ended. */
   close(): Promise<void>;
 }
@@ -236,6 +238,10 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
 
     get running() {
       return running.values();
+    },
+
+    stopUnfollowed() {
+      for (const download of running.values()) if (download.followers === 0) download.abort(shuttingDown());
     },
 
     async close() {

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { mkdir, writeFile } from 'node:fs/promises';
+import { once } from 'node:events';
 import { Agent } from 'node:http';
+import { connect } from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -139,4 +141,14 @@ test('a clock that is far from an upstream’s is said at the start, on stderr a
   const mirror = await startServing(t, { ...(await places(t)), upstreams: [`up=${upstream.url}`] });
   await until(() => /^warning: the clock of this machine is 60 min behind that of upstream up$/m.test(mirror.err()));
   await until(() => mirror.log().some(({ msg, upstream: name }) => /clock differs/.test(String(msg)) && name === 'up'));
+});
+
+test('a connection on which nothing was ever asked holds nothing up', async (t) => {
+  const mirror = await startServing(t, { ...(await places(t)), upstreams: [NOBODY], env: LONG_DRAIN });
+  const silent = connect(mirror.port, '127.0.0.1');
+  t.after(() => silent.destroy());
+  silent.on('error', () => undefined);
+  await once(silent, 'connect');
+  mirror.child.kill('SIGTERM');
+  assert.equal(await Promise.race([mirror.ended, sleep(20_000, 'it waited')]), 0);
 });

@@ -38,6 +38,7 @@ function bench(): Bench {
     },
     progressOf: () => undefined,
     running: [],
+    stopUnfollowed: () => undefined,
     close: async () => undefined,
   };
   const wrapped = healthyFirst(downloads, {
