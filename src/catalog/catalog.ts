@@ -39,7 +39,7 @@ export interface Catalog {
    * Throws `ServiceUnavailableError` where no upstream's list was ever had, `ValidationFailed` for an unknown channel.
    */
   view(channel: string | undefined): Promise<CatalogView>;
-  /** The view as it is now, without waiting; undefined if there is none yet. */
+  /** The view as it is now; undefined if nobody has asked for its list. Starts nothing: one uuid is not worth a list. */
   peek(channel: string | undefined): CatalogView | undefined;
   /**
    * All upstreams' channels as one list; empty if none has any. Waits for the first answers like `view`.
@@ -146,9 +146,13 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     await sleep(firstWaitMs, undefined, { signal: abort.signal, ref: false }).catch(() => {});
   }
 
+  /** Where no upstream has channels every channel is the same view: one snapshot, not one per invented name. */
+  function keyOf(channel: string | undefined): string {
+    return feeds.every((feed) => feed.channels?.length === 0) ? '' : (channel ?? '');
+  }
+
   function viewOf(channel: string | undefined): View {
-    // Where no upstream has channels every channel is the same view: one snapshot, not one per invented name.
-    const key = feeds.every((feed) => feed.channels?.length === 0) ? '' : (channel ?? '');
+    const key = keyOf(channel);
     const found = views.get(key);
     if (found !== undefined) return found;
     const fresh: View = {
@@ -307,7 +311,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       return view.current;
     },
 
-    peek: (channel) => viewOf(channel).current,
+    peek: (channel) => views.get(keyOf(channel))?.current,
     channels,
     checkChannel,
     knows: (uuid) => [...views.values()].some((view) => view.current?.snapshot.get(uuid) !== undefined),

@@ -102,6 +102,10 @@ export function createFeed(deps: FeedDeps): Feed {
     if (channel === undefined || channels?.length === 0) return { kind: 'ask', channel: upstream.channel };
     // Nobody knows yet: the upstream itself will do the right thing with it.
     if (channels === undefined) return { kind: 'ask', channel };
+    // The default by its name is the same list, and is there offline too.
+    if (upstream.channel === undefined && channels.some((one) => one.name === channel && one.default === true)) {
+      return { kind: 'ask', channel: undefined };
+    }
     const isKnown = channel === '*' || channels.some(({ name }) => name === channel);
     return isKnown ? { kind: 'ask', channel } : { kind: 'absent' };
   }

@@ -1,26 +1,24 @@
 /** The logger: JSON lines on standard output, or lines for people. */
-import { pino } from 'pino';
-import type { PrettyStream } from 'pino-pretty';
+import { pino, type DestinationStream } from 'pino';
 import type { Log } from '../config/log.ts';
 import type { Config } from '../config/schema.ts';
+import type { Output } from './io.ts';
 
 export interface Logger {
   readonly log: Log;
   setLevel(level: Config['log']['level']): void;
-  /** Writes what is buffered; call it last. */
-  flush(): void;
 }
 
 /** Names under which a secret could reach a log line, at the top or one level down. */
 const SECRET_KEYS = ['authorization', 'cookie', 'token', 'secret', 'password', 'headers'];
 
-/** A terminal always gets lines for people: nobody reads JSON there. */
-export async function createLogger(options: Config['log'], isTerminal: boolean): Promise<Logger> {
-  const isPretty = options.format === 'pretty' || isTerminal;
-  const stdout = 1;
-  const destination = isPretty
-    ? await prettyDestination(stdout, isTerminal)
-    : pino.destination({ dest: stdout, sync: false });
+/**
+ * A terminal always gets lines for people: nobody reads JSON there. The lines go through `stdout`, which outlives a disk
+ * that is full: pino's own destination would try that again for ever, and the process with it.
+ */
+export async function createLogger(options: Config['log'], stdout: Output): Promise<Logger> {
+  const isPretty = options.format === 'pretty' || stdout.isTerminal;
+  const destination = isPretty ? await prettyDestination(stdout) : { write: (line: string) => stdout.write(line) };
   const log = pino(
     {
       level: options.level,
@@ -34,25 +32,17 @@ export async function createLogger(options: Config['log'], isTerminal: boolean):
     setLevel(level) {
       log.level = level;
     },
-    flush() {
-      // Throws where nothing was ever written, or the reader is gone: there is nothing left to lose then.
-      try {
-        if ('flushSync' in destination) destination.flushSync();
-      } catch {
-        return;
-      }
-    },
   };
 }
 
 /** Loaded only where it is wanted: a mirror that runs as a service starts without it. */
-async function prettyDestination(stdout: number, isTerminal: boolean): Promise<PrettyStream> {
-  const { default: pretty } = await import('pino-pretty');
-  return pretty({
-    destination: stdout,
-    colorize: isTerminal,
+async function prettyDestination(stdout: Output): Promise<DestinationStream> {
+  const { prettyFactory } = await import('pino-pretty');
+  const format = prettyFactory({
+    colorize: stdout.isTerminal,
     singleLine: true,
     ignore: 'pid,hostname',
     translateTime: 'SYS:HH:MM:ss.l',
   });
+  return { write: (line) => stdout.write(format(line)) };
 }

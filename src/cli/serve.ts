@@ -60,16 +60,12 @@ export async function serve(config: Config, io: CommandIo, session: ServeSession
     if (!ca.ok || !tls.ok) {
       return reportProblems(io, [...(ca.ok ? [] : ca.problems), ...(tls.ok ? [] : tls.problems)], false);
     }
-    const logger = await createLogger(config.log, io.stdout.isTerminal);
-    try {
-      for (const warning of [...(session.warnings ?? []), ...tls.warnings]) {
-        io.stderr.write(`warning: ${escape(warning)}\n`);
-        logger.log.warn({ warning }, 'configuration warning');
-      }
-      return await serveFrom(config, io, session, { logger, signals, ca: ca.texts, tls: tls.pair });
-    } finally {
-      logger.flush();
+    const logger = await createLogger(config.log, io.stdout);
+    for (const warning of [...(session.warnings ?? []), ...tls.warnings]) {
+      io.stderr.write(`warning: ${escape(warning)}\n`);
+      logger.log.warn({ warning }, 'configuration warning');
     }
+    return await serveFrom(config, io, session, { logger, signals, ca: ca.texts, tls: tls.pair });
   } finally {
     clearInterval(staying);
     signals.release();

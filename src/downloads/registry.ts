@@ -208,8 +208,9 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       }
       for (;;) {
         const current = running.get(wanted.sha1);
-        if (current?.isGivenUp === true) {
-          // It failed with its last client and is cleaning up: who comes now begins anew.
+        if (current !== undefined && (current.isGivenUp || current.wanted.size !== wanted.size)) {
+          // Either it failed with its last client and is cleaning up, or two manifests disagree on the size of these bytes
+          // and one of them is wrong: neither may be joined. Who comes now begins anew when it has ended.
           await current.ended;
           continue;
         }

@@ -34,7 +34,7 @@ const MAX_KNOWN = 10_000;
 
 export function createKeeper(deps: KeeperDeps): Keeper {
   const known = new LRUCache<string, Manifest>({ max: MAX_KNOWN });
-  const running = new Set<Promise<void>>();
+  const running = new Map<string, Promise<void>>();
 
   async function keep({ manifest, upstream }: ServedImage, stored: Promise<boolean>): Promise<void> {
     if (!(await stored)) return;
@@ -53,13 +53,17 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   return {
     onServed(image, sha1, stored) {
       deps.records.lastUse.touch(sha1, deps.now());
-      if (known.get(image.manifest.uuid) === image.manifest) return;
-      const task = keep(image, stored).finally(() => running.delete(task));
-      running.add(task);
+      const { uuid } = image.manifest;
+      // One task for an image, however many clients wait for its blob; if it fails, the next hit begins another.
+      if (known.get(uuid) === image.manifest || running.has(uuid)) return;
+      running.set(
+        uuid,
+        keep(image, stored).finally(() => running.delete(uuid)),
+      );
     },
     forget: (uuid) => void known.delete(uuid),
     async close() {
-      await Promise.all(running);
+      await Promise.all(running.values());
     },
   };
 }

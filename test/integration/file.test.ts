@@ -319,3 +319,20 @@ test('a part of a file that is still on its way does not end before the whole is
   assert.equal(part.endedCleanly, false);
   assert.equal((await whole).endedCleanly, false);
 });
+
+test('a manifest that gives the same bytes another size neither joins their download nor spoils it', async (t) => {
+  const right = makeImage({ size: 2_000_000 });
+  const [file] = right.files;
+  const files = [{ sha1: file!.sha1, size: 500_000, compression: 'gzip' }];
+  const wrong = makeImage({ name: 'wrong', size: 1, extra: { files } });
+  await using upstream = await startImageServer({
+    images: [right, wrong],
+    behaviour: { rateBytesPerSecond: 4_000_000 },
+  });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const whole = rawRequest({ port: mirror.port, path: filePath(right.uuid), hash: true });
+  await until(() => (mirror.app.downloads.progressOf(file!.sha1) ?? 0) > 600_000, { deadlineMs: 5_000 });
+  const short = await rawRequest({ port: mirror.port, path: filePath(wrong.uuid) });
+  assert.equal(short.status, 503);
+  assert.equal((await whole).sha1, file?.sha1);
+});

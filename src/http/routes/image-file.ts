@@ -38,6 +38,8 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
     url: '/images/:uuid/file',
     config: { name: 'file', isImgapi: true },
     async handler(request, reply) {
+      // Before anything is waited for: a client that leaves meanwhile starts nothing.
+      const gone = goneSignal(reply);
       const index = indexParam(request.query);
       const image = await findImage(deps, request);
       const file = image.entry.manifest.files[index];
@@ -46,7 +48,8 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
       const headers = { etag: file.sha1, 'last-modified': lastModified, 'accept-ranges': 'bytes' };
       if (matchesTag(request.headers['if-none-match'], file.sha1)) return reply.code(304).headers(headers).send();
       if (request.method === 'HEAD') return sendHead(request, reply, file, headers);
-      await sendFile(request, reply, image, index, file, headers);
+      if (gone.aborted) reply.hijack();
+      else await sendFile(request, reply, image, index, file, headers, gone);
       return reply;
     },
   });
@@ -72,9 +75,8 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
     index: number,
     file: ImageFile,
     headers: Record<string, string>,
+    gone: AbortSignal,
   ): Promise<void> {
-    const gone = new AbortController();
-    reply.raw.once('close', () => gone.abort(new MirrorError('DownloadFailed', 'the client has left')));
     const blob = await deps.downloads.obtain({
       sha1: file.sha1,
       size: file.size,
@@ -84,7 +86,7 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
     try {
       request.mirror.cache = blob.cache;
       deps.keeper.onServed(image.entry, file.sha1, blob.stored);
-      const { contentMd5 } = await untilGone(blob.headers, gone.signal);
+      const { contentMd5 } = await untilGone(blob.headers, gone);
       const range = rangeOf(request, headers, file, blob);
       if (range.kind === 'unsatisfiable') {
         reply.header('content-range', `bytes */${file.size}`).header('x-cache', blob.cache);
@@ -106,10 +108,10 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
             ? {}
             : { 'content-md5': contentMd5 }),
       });
-      await sendBody(request, reply, blob, part, gone.signal);
+      await sendBody(request, reply, blob, part, gone);
     } catch (error) {
       // Nobody is left to answer.
-      if (gone.signal.aborted) reply.hijack();
+      if (gone.aborted) reply.hijack();
       else throw error;
     } finally {
       await blob.source.close();
@@ -173,6 +175,13 @@ function rangeOf(
   const asked = parseRange(range, file.size);
   if (asked.kind !== 'part' || blob.cache === 'HIT') return asked;
   return asked.start < blob.available ? asked : { kind: 'whole' };
+}
+
+/** Aborts when the response's connection is gone, be it before its end or after. */
+function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController();
+  reply.raw.once('close', () => gone.abort(new MirrorError('DownloadFailed', 'the client has left')));
+  return gone.signal;
 }
 
 async function untilGone<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {

@@ -30,7 +30,7 @@ function bench(cwd = '/nowhere', running: Config = defaults, ca: ReadonlyMap<str
   const reload = createReloader(
     {
       app: { reload: (config) => void applied.push(config), reloadFailed: () => (failures += 1) },
-      logger: { log, setLevel: (level) => void levels.push(level), flush() {} },
+      logger: { log, setLevel: (level) => void levels.push(level) },
       reread: async () => made.next(),
       cwd,
       now: () => 0,
