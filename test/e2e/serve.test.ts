@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readdirSync } from 'node:fs';
+import { closeSync, existsSync, openSync, readdirSync, readFileSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 import { PRODUCT } from '../../src/config/product.ts';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
@@ -13,6 +16,7 @@ import { makeTempDir } from '../support/temp-dir.ts';
 import { until } from '../support/wait-for.ts';
 import { runServe, startServing } from './mirror-process.ts';
 
+const entry = fileURLToPath(new URL('../../bin/imgapi-mirror.js', import.meta.url));
 const NOBODY = 'http://127.0.0.1:1';
 
 async function places(t: TestContext): Promise<{ cwd: string; dir: string }> {
@@ -134,4 +138,26 @@ test('nothing is left in the directory that a second start could stumble over', 
     assert.equal(await mirror.ended, 0);
     assert.ok(!readdirSync(dir).includes('serving.json'));
   }
+});
+
+test('logs that cannot be written cost nothing but the logs', async (t) => {
+  if (!existsSync('/dev/full')) {
+    t.skip('there is no /dev/full here');
+    return;
+  }
+  const { cwd, dir } = await places(t);
+  const full = openSync('/dev/full', 'w');
+  t.after(() => closeSync(full));
+  const args = [entry, 'serve', '--host', '127.0.0.1', '--port', '0', '--cache-dir', dir, '--upstream', NOBODY];
+  const child = spawn(process.execPath, args, { cwd, stdio: ['ignore', full, 'ignore'] });
+  t.after(() => child.kill('SIGKILL'));
+  const ended = once(child, 'exit');
+  const address = (): string | undefined =>
+    /"address":"([^"]+)"/.exec(existsSync(serving) ? readFileSync(serving, 'utf8') : '')?.[1];
+  const serving = path.join(dir, 'serving.json');
+  await until(() => address() !== undefined, { deadlineMs: 15_000 });
+  assert.equal((await fetch(`${address()}/ping`)).status, 200);
+  child.kill('SIGTERM');
+  const [code, signal] = await Promise.race([ended, sleep(15_000, ['it hangs', null])]);
+  assert.deepEqual([code, signal], [1, null], 'it stops when told, and says that output was lost');
 });
