@@ -32,6 +32,8 @@ export interface IconRequest {
 export interface Icons {
   /** Undefined: its upstream has none. Throws what the upstream threw when it could not be asked. */
   get(request: IconRequest): Promise<Icon | undefined>;
+  /** The icon if it is stored, without asking anybody. */
+  stored(uuid: ImageUuid): Promise<Icon | undefined>;
   close(): void;
 }
 
@@ -124,6 +126,7 @@ export function createIcons(deps: IconsDeps): Icons {
       running.set(uuid, task);
       return task;
     },
+    stored,
     close: () => abort.abort(),
   };
 }

@@ -125,7 +125,10 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
       return channels;
     },
 
-    async list(request: ListRequest): Promise<ListAnswer> {
+    async list(asked: ListRequest): Promise<ListAnswer> {
+      // One deadline for all pages.
+      const signal = AbortSignal.any([asked.signal, AbortSignal.timeout(options.jsonTimeoutMs)]);
+      const request = { ...asked, signal };
       const { validators } = request;
       const first = await listPage(imagesPath({ channel: request.channel }), request, options.listMaxBytes, {
         ...(validators.etag === undefined ? {} : { 'if-none-match': validators.etag }),

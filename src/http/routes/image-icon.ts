@@ -18,6 +18,11 @@ export function imageIconRoute(app: FastifyInstance, deps: ImageIconRouteDeps): 
     async handler(request, reply) {
       const found = await findImage(deps, request);
       const { manifest, upstream } = found.entry;
+      if (request.method === 'HEAD' && manifest.hasIcon && (await deps.icons.stored(manifest.uuid)) === undefined) {
+        // HEAD answers from what is known and fetches nothing.
+        request.mirror.cache = 'MISS';
+        return reply.header('x-cache', 'MISS').send();
+      }
       const feed = deps.catalog.feeds().find((candidate) => candidate.upstream.name === upstream);
       const target = feed?.channelFor(found.channel);
       const channel = target?.kind === 'ask' ? target.channel : undefined;
