@@ -1,0 +1,22 @@
+/** What the process gives a mirror. */
+import type { Log } from '../config/log.ts';
+import type { TlsPair } from '../http/tls.ts';
+import type { RecordsStore } from '../records/records.ts';
+
+export interface AppDeps {
+  readonly log: Log;
+  /** Where the records are kept; closed with the app. */
+  readonly recordsStore: RecordsStore;
+  /** PEM text of each upstream's `caFile`, by the upstream's name. */
+  readonly caOf: (upstream: string) => string | undefined;
+  /** Serves HTTPS in place of HTTP; checked by the caller. */
+  readonly tls?: TlsPair | undefined;
+  readonly hostname: string;
+  readonly nodeVersion: string;
+  /** ms since the epoch. */
+  readonly now: () => number;
+  /** ms, from any origin, never going back. */
+  readonly monotonicNow: () => number;
+  /** [0, 1) */
+  readonly random: () => number;
+}

@@ -1,0 +1,99 @@
+/** The upstreams of a configuration, each behind its breakers, its clock check and its meters. */
+import type { Config } from '../config/schema.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import { meterHttpClient } from '../metrics/meters.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { createClockCheck, type ClockCheck } from '../upstream/clock-check.ts';
+import { guardUpstream, watchHttpClient } from '../upstream/guarded-upstream.ts';
+import { createUpstreamHealth, type UpstreamHealth } from '../upstream/health.ts';
+import { createHttpClient } from '../upstream/http-client.ts';
+import { createImgapiUpstream } from '../upstream/imgapi-upstream.ts';
+import type { Upstream } from '../upstream/upstream.ts';
+import { createVia, type Via } from '../upstream/via.ts';
+import type { AppDeps } from './deps.ts';
+
+export interface Upstreams {
+  /** In the order of precedence. */
+  readonly all: readonly Upstream[];
+  readonly healths: ReadonlyMap<string, UpstreamHealth>;
+  readonly healthOf: (upstream: string) => UpstreamHealth;
+  readonly clocks: ClockCheck;
+  readonly via: Via;
+}
+
+export function createUpstreams(config: Config, deps: AppDeps, metrics: Metrics, product: string): Upstreams {
+  const clocks = createClockCheck({ log: deps.log, now: deps.now });
+  const via = createVia();
+  const healths = new Map(config.upstreams.map(({ name }) => [name, createHealth(name, deps, metrics)]));
+  function healthOf(upstream: string): UpstreamHealth {
+    const health = healths.get(upstream);
+    if (health === undefined) throw new MirrorError('InternalError', `no upstream is named ${upstream}`);
+    return health;
+  }
+  const all = config.upstreams.map((upstream) =>
+    createUpstream(config, upstream, deps, metrics, {
+      product,
+      clocks,
+      via: via.headerFor(upstream.name),
+      health: healthOf(upstream.name),
+    }),
+  );
+  return { all, healths, healthOf, clocks, via };
+}
+
+function createUpstream(
+  config: Config,
+  options: Config['upstreams'][number],
+  deps: AppDeps,
+  metrics: Metrics,
+  around: {
+    readonly product: string;
+    readonly clocks: ClockCheck;
+    readonly via: string;
+    readonly health: UpstreamHealth;
+  },
+): Upstream {
+  const { name, url } = options;
+  const { product, clocks, via, health } = around;
+  const http = createHttpClient({
+    name,
+    url,
+    userAgent: product,
+    headers: options.headers,
+    ca: deps.caOf(name),
+    insecure: options.insecure,
+    connectTimeoutMs: options.connectTimeout,
+    stallTimeoutMs: options.stallTimeout,
+    proxy: options.proxy,
+    allowAddresses: options.allowAddresses,
+    allowRedirectsTo: options.allowRedirectsTo,
+    via,
+  });
+  const metered = meterHttpClient(http, name, metrics, deps.monotonicNow);
+  const upstream = createImgapiUpstream(
+    { http: clocks.watch(name, watchHttpClient(metered, health)) },
+    {
+      name,
+      url,
+      channel: options.channel ?? undefined,
+      maxDownloads: options.maxDownloads,
+      jsonTimeoutMs: config.catalog.timeout,
+      listMaxBytes: config.catalog.maxBytes,
+    },
+  );
+  return guardUpstream(upstream, health);
+}
+
+function createHealth(name: string, { log, monotonicNow }: AppDeps, metrics: Metrics): UpstreamHealth {
+  return createUpstreamHealth(
+    {
+      monotonicNow,
+      onTransition(kind, to) {
+        metrics.breakerTransitions.inc({ upstream: name, kind, to });
+        if (to === 'open') log.warn({ upstream: name, kind }, 'upstream is failing: others are asked first');
+        else log.info({ upstream: name, kind }, 'upstream is well again');
+      },
+    },
+    { name },
+  );
+}
