@@ -7,6 +7,8 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { availableParallelism, cpus, loadavg, tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { bandwidth } from './bandwidth.ts';
+import { bundle } from './bundle.ts';
 import { followers } from './followers.ts';
 import { herd } from './herd.ts';
 import { hit } from './hit.ts';
@@ -17,7 +19,7 @@ import { formatTable, verdictOf, type Figure } from './support/figures.ts';
 import { measuredCode } from './support/mirror.ts';
 
 /** In the order they run: the one that leaves most to be written to the disk comes last. */
-const PARTS: ReadonlyMap<string, BenchPart> = new Map(Object.entries({ herd, followers, lists, start, hit }));
+const PARTS: ReadonlyMap<string, BenchPart> = new Map(Object.entries({ herd, followers, lists, start, bandwidth, bundle, hit }));
 /** The slowest part takes a fifth of this here. */
 const PART_MS = 150_000;
 const RESULTS_DIR = fileURLToPath(new URL('results/', import.meta.url));

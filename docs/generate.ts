@@ -1,6 +1,6 @@
 /**
- * Writes docs/configuration.md from the configuration's schema. `node docs/generate.ts` writes it; with `--check` it fails when the file
- * is not what it would write.
+ * Writes docs/configuration.md from the configuration's schema, and docs/commands.md from the commands. `node docs/generate.ts` writes
+ * them; with `--check` it fails when a file is not what it would write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -9,6 +9,7 @@ import { NOT_YET } from '../src/config/not-yet.ts';
 import type { KeySchema } from '../src/config/schema-kinds.ts';
 import { LIVE_KEYS } from '../src/config/reload.ts';
 import { CONFIG_KEYS } from '../src/config/schema.ts';
+import { commandsDocument } from './commands-document.ts';
 
 const INTRODUCTION = `<!-- Written by docs/generate.ts (npm run docs) from src/config/schema.ts. Change that, not this. -->
 
@@ -56,8 +57,9 @@ function kindOfSchema(schema: KeySchema): string {
   if (isSection(schema)) return 'mapping of the keys below';
   if (schema.items !== undefined) return isSection(schema.items) ? 'list of the keys below' : 'list of text';
   if (schema.unit !== undefined) {
-    const { atLeast, atMost } = schema;
-    return [schema.unit, atLeast && `at least ${atLeast}`, atMost && `at most ${atMost}`].filter(Boolean).join(', ');
+    const { atLeast, atMost, orZero } = schema;
+    const bounds = [atLeast && `at least ${atLeast}`, atMost && `at most ${atMost}`, orZero && 'or 0'];
+    return [schema.unit, ...bounds].filter(Boolean).join(', ');
   }
   if (schema.enum !== undefined) return schema.enum.map((word) => `\`${word}\``).join(', ');
   if (schema.type === 'integer') return `${schema.minimum} to ${schema.maximum}`;
@@ -87,21 +89,26 @@ function effectOf({ name, description, variable }: ConfigKey): string {
 }
 
 function main(args: readonly string[]): number {
-  const file = new URL('configuration.md', import.meta.url);
-  const text = configurationDocument();
+  const documents = [
+    { name: 'configuration.md', source: 'src/config/schema.ts', text: configurationDocument() },
+    { name: 'commands.md', source: 'src/cli/commands.ts', text: commandsDocument() },
+  ];
   if (!args.includes('--check')) {
-    writeFileSync(file, text);
+    for (const { name, text } of documents) writeFileSync(new URL(name, import.meta.url), text);
     return 0;
   }
-  let current = '';
+  const stale = documents.filter(({ name, text }) => text !== currentText(name));
+  for (const { name, source } of stale) console.error(`docs/${name} is not what ${source} says; run \`npm run docs\``);
+  return stale.length === 0 ? 0 : 1;
+}
+
+function currentText(name: string): string {
   try {
-    current = readFileSync(file, 'utf8');
+    return readFileSync(new URL(name, import.meta.url), 'utf8');
   } catch {
     // A file that cannot be read is as stale as one that is not there.
+    return '';
   }
-  if (current === text) return 0;
-  console.error('docs/configuration.md is not what src/config/schema.ts says; run `npm run docs`');
-  return 1;
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.slice(2));

@@ -2,14 +2,22 @@
 import type { FastifyInstance } from 'fastify';
 import type { AppDeps } from './app/deps.ts';
 import { createHttp } from './app/http.ts';
+import { createOperations } from './app/operations.ts';
+import { createPinRoom } from './app/pins.ts';
+import { createPrefetchRoom } from './app/prefetch.ts';
+import { createScrubRoom } from './app/scrub.ts';
 import { createStorage } from './app/storage.ts';
 import { createUpstreams } from './app/upstreams.ts';
 import { measureUse } from './blobs/upkeep.ts';
 import type { SpaceKeeper } from './blobs/reservation.ts';
+import { createKnownImages } from './catalog/known-images.ts';
+import { createCachedOnly } from './catalog/cached-only.ts';
 import { createCatalog, type Catalog } from './catalog/catalog.ts';
+import { createListFilter } from './catalog/list-filter.ts';
 import { createLookupBudget } from './catalog/lookup-budget.ts';
 import { createResolver } from './catalog/resolve.ts';
 import { PRODUCT } from './config/product.ts';
+import { IMPORTED } from './config/reserved-names.ts';
 import type { Config } from './config/schema.ts';
 import { createIcons } from './downloads/icons.ts';
 import { healthyFirst } from './downloads/healthy-first.ts';
@@ -17,22 +25,34 @@ import { createDownloads, type Downloads } from './downloads/registry.ts';
 import { drainServer } from './http/drain.ts';
 import { createSecureServers, type TlsPair } from './http/tls.ts';
 import { registerGauges } from './metrics/gauges.ts';
+import { countTransfers } from './metrics/meters.ts';
 import { createMetrics } from './metrics/metrics.ts';
+import { createPrefetchHolds } from './prefetch/holds.ts';
 import { createKeeper } from './records/keeper.ts';
 import { createImageIndex } from './records/image-index.ts';
+import { createKeptChannels } from './records/kept-channels.ts';
 import { createKeptManifests } from './records/kept-manifests.ts';
 import { createRecords } from './records/records.ts';
+import { createTrust, type Trust } from './trust/trust.ts';
+import { keepWithTrust } from './trust/trusted-manifests.ts';
 import { HEALTH_KINDS } from './upstream/health.ts';
+import type { Operations } from './operations/verbs.ts';
 import type { Upstream } from './upstream/upstream.ts';
 
 export interface App {
   readonly server: FastifyInstance;
   readonly catalog: Catalog;
   readonly downloads: Downloads;
+  readonly trust: Trust;
   readonly upstreams: readonly Upstream[];
   readonly space: SpaceKeeper;
-  /** Begins to refresh the catalog and to count what is stored. Resolves when saved lists are loaded. */
-  start(): Promise<void>;
+  /** What operators can ask for; the API's are the same. */
+  readonly operations: Operations;
+  /**
+   * Begins to refresh the catalog and to count what is stored. Resolves when saved lists are loaded.
+   * @param mode `command`: nothing is begun that nobody asked for (default `serve`)
+   */
+  start(mode?: 'serve' | 'command'): Promise<void>;
   /** Applies what a running mirror can take of a new configuration (`LIVE_KEYS`), and its certificate. */
   reload(next: Config, tls: TlsPair | undefined): void;
   /** Counts a reload that changed nothing because something is wrong. */
@@ -48,7 +68,7 @@ export interface App {
 export function createApp(config: Config, deps: AppDeps): App {
   const { log, now, monotonicNow, random } = deps;
   const product = `${PRODUCT.name}/${PRODUCT.version}`;
-  const { dir, finishAbandoned } = config.cache;
+  const { dir } = config.cache;
   const metrics = createMetrics({
     version: PRODUCT.version,
     nodeVersion: deps.nodeVersion,
@@ -58,25 +78,61 @@ export function createApp(config: Config, deps: AppDeps): App {
   /** What is in force of the keys that a reload applies; the others are read once, here. */
   let live = config;
   metrics.configReloadedAt.set(now() / 1000);
-  const { all: upstreams, healths, healthOf, clocks, via } = createUpstreams(config, deps, metrics, product);
+  const upstreamRoom = createUpstreams(config, deps, metrics, product);
+  const { all: upstreams, healths, healthOf, bandwidths, clocks, via, loops } = upstreamRoom;
   const records = createRecords({ store: deps.recordsStore, log });
   const imageIndex = createImageIndex(createKeptManifests({ log }, { dir }));
-  const { kept } = imageIndex;
-  const storage = createStorage(config, deps, metrics, {
-    lastUse: async (sha1) => records.lastUse.get(sha1),
-    isPinned: () => false,
-    isRunning: (sha1) => downloads.progressOf(sha1) !== undefined,
-    images: async () => imageIndex.images(),
-    async forgetImage(uuid, isUnwanted) {
-      keeper.forget(uuid);
-      await kept.remove(uuid, isUnwanted);
+  const trust = createTrust({
+    records,
+    kept: imageIndex.kept,
+    upstreams: [...upstreams.map(({ name }) => name), IMPORTED],
+    onAccepted() {
+      metrics.trustAccepted.inc();
+      catalog.reconsider();
     },
+    log,
+    now,
   });
+  const kept = keepWithTrust(imageIndex.kept, (uuid) => trust.keptTrust(uuid));
+  const pinRoom = createPinRoom(config, deps, {
+    index: imageIndex,
+    kept: () => kept,
+    keeper: () => keeper,
+    known: () => known,
+    hasBlob: (sha1) => blobs.upkeep.has(sha1),
+    onForgotten: (uuid) => catalog.noteForgotten(uuid),
+  });
+  const holds = createPrefetchHolds();
+  const storage = createStorage(
+    config,
+    deps,
+    metrics,
+    {
+      lastUse: async (sha1) => records.lastUse.get(sha1),
+      ...pinRoom.forEviction,
+      isPinned: (sha1) => pinRoom.forEviction.isPinned(sha1) || holds.has(sha1),
+      isRunning: (sha1) => downloads.progressOf(sha1) !== undefined,
+      images: async () => imageIndex.images(),
+    },
+    () => live.cache,
+  );
   const { blobs, digester, space, eviction } = storage;
 
   const catalog = createCatalog(
-    { upstreams, records, kept, log, now, random },
     {
+      upstreams,
+      records,
+      kept,
+      keptChannels: createKeptChannels({ log }, { dir }),
+      isStored: async (sha1, size) => size === 0 || (await blobs.facts(sha1, size)) !== undefined,
+      trust,
+      filterList: createListFilter(config.upstreams),
+      log,
+      now,
+      random,
+    },
+    {
+      isOffline: config.offline,
       get refreshEveryMs() {
         return live.catalog.refreshEvery;
       },
@@ -87,6 +143,7 @@ export function createApp(config: Config, deps: AppDeps): App {
       catalog,
       records,
       kept,
+      trust,
       log,
       now,
       healthOf,
@@ -95,6 +152,7 @@ export function createApp(config: Config, deps: AppDeps): App {
       onNegative: () => metrics.cacheResults.inc({ kind: 'manifest', result: 'negative' }),
     },
     {
+      isOffline: config.offline,
       get negativeTtlMs() {
         return live.catalog.negativeTtl;
       },
@@ -118,14 +176,27 @@ export function createApp(config: Config, deps: AppDeps): App {
           eviction.nudge();
         },
         onPassed: (isRight) => metrics.passed.inc({ result: isRight ? 'right' : 'failed' }),
+        onAlone: () => metrics.passedAlone.inc(),
+        events: countTransfers(metrics),
       },
-      { upstreams, finishAbandoned },
+      {
+        upstreams,
+        get finishAbandoned() {
+          return live.cache.finishAbandoned;
+        },
+      },
     ),
     { healthOf, log },
   );
   const upstreamOf = (name: string): Upstream | undefined => upstreams.find((upstream) => upstream.name === name);
-  const icons = createIcons({ blobs, kept, upstreamOf, log, now });
+  const icons = createIcons({ blobs, space: storage.countedSpace, kept, upstreamOf, log, now });
   const keeper = createKeeper({ kept, records, log, now });
+  const scrubRoom = createScrubRoom(
+    deps,
+    metrics,
+    { storage, records, images: async () => imageIndex.images(), resolver, catalog, downloads },
+    () => live.cache.scrubEvery,
+  );
 
   const updateGauges = registerGauges(metrics.registry, {
     downloads: () => {
@@ -140,25 +211,86 @@ export function createApp(config: Config, deps: AppDeps): App {
       ...(await measureUse(blobs.upkeep)),
       evictionRanAtMs: eviction.lastRunAtMs,
     }),
+    scrub: () => scrubRoom.scrub,
+    prefetch: () => prefetchRoom.stats,
+    negatives: () => records.negatives.count(),
     breakers: () =>
       [...healths].flatMap(([upstream, health]) =>
         HEALTH_KINDS.map((kind) => ({ upstream, kind, state: health.state(kind) })),
       ),
+    bandwidths: () =>
+      [...bandwidths].map(([upstream, { limit, throttledSeconds }]) => ({ upstream, limit, throttledSeconds })),
     catalog: () => {
       const state = catalog.state();
       const parts = state.upstreams.map(({ fetchedAtMs, problem, ...part }) => ({
         ...part,
-        isUp: problem === undefined && part.refreshes.ok > 0,
+        isUp: config.offline ? undefined : problem === undefined && part.refreshes.ok > 0,
         ageSeconds: fetchedAtMs === undefined ? undefined : (now() - fetchedAtMs) / 1000,
       }));
       return { ...state, upstreams: parts };
     },
   });
 
+  const known = createKnownImages({ catalog, index: imageIndex, log });
+  const prefetchRoom = createPrefetchRoom(config, deps, {
+    storage,
+    known,
+    facts: pinRoom.facts,
+    resolver,
+    catalog,
+    downloads,
+    keeper,
+    holds,
+  });
+  const operations = createOperations({
+    config,
+    deps,
+    metrics,
+    catalog,
+    resolver,
+    known,
+    facts: pinRoom.facts,
+    trust,
+    storage,
+    downloads,
+    records,
+    scrub: scrubRoom,
+    upstreams: upstreamRoom,
+    index: imageIndex,
+    keeper,
+    pinRoom,
+    prefetchRoom,
+  });
+
+  const stopping = new AbortController();
   const secure = deps.tls === undefined ? undefined : createSecureServers(deps.tls);
   const http = createHttp(
-    { deps, product, metrics, catalog, resolver, blobs, downloads, keeper, icons, via, secure, updateGauges },
     {
+      deps,
+      product,
+      metrics,
+      catalog,
+      resolver,
+      blobs,
+      downloads,
+      keeper,
+      operations,
+      stopping: stopping.signal,
+      icons,
+      cachedOnly: createCachedOnly({
+        hasBlob: (sha1) => blobs.upkeep.has(sha1),
+        whenCounted: storage.whenCounted,
+      }),
+      via,
+      onMirrorAsks: () => loops.suspect(),
+      secure,
+      updateGauges,
+    },
+    {
+      get catalog() {
+        return live.catalog;
+      },
+      isOffline: config.offline,
       isMetricsServed: config.metrics.enabled,
       get listen() {
         return live.listen;
@@ -171,15 +303,25 @@ export function createApp(config: Config, deps: AppDeps): App {
     server,
     catalog,
     downloads,
+    trust,
     upstreams,
     space,
-    async start() {
-      await catalog.start();
+    operations,
+    async start(mode = 'serve') {
+      await Promise.all([catalog.start(), pinRoom.load()]);
       storage.start();
+      void storage.whenCounted.then(() => pinRoom.start());
+      if (mode === 'serve') {
+        scrubRoom.scrub.start();
+        prefetchRoom.start();
+      }
     },
     reload(next, tls) {
       live = next;
+      pinRoom.update(next);
+      prefetchRoom.update(next);
       http.gate.update(next.listen);
+      upstreamRoom.update(next);
       if (tls !== undefined) secure?.update(tls);
       metrics.configReloads.inc({ result: 'ok' });
       metrics.configReloadedAt.set(now() / 1000);
@@ -188,18 +330,25 @@ export function createApp(config: Config, deps: AppDeps): App {
     clockSkewMs: (upstream) => clocks.skewMs(upstream),
     async drain() {
       const { drainTimeout: drainMs } = live.listen;
+      stopping.abort();
+      // At once: what it follows would count as followed.
+      await prefetchRoom.close();
       await drainServer(server, { drainMs, silent: http.silent, secure, onLook: () => downloads.stopUnfollowed() });
     },
     async close() {
+      stopping.abort();
       storage.stop();
+      await Promise.all([scrubRoom.close(), prefetchRoom.close()]);
       resolver.close();
       icons.close();
       await downloads.close();
       await eviction.close();
+      await pinRoom.close();
       await keeper.close();
       await catalog.close();
       await Promise.all(upstreams.map(async (upstream) => upstream.close()));
       await digester.close();
+      await trust.close();
       await records.close();
     },
   };

@@ -44,7 +44,14 @@ function output(stream: NodeJS.WriteStream): Output {
     // failure, such as a full disk, has lost output and shows in the exit code.
     if (error.code !== 'EPIPE') process.exitCode = EXIT.failed;
   });
-  return { write: (text) => void stream.write(text), isTerminal: stream.isTTY };
+  return {
+    write: (text) => void stream.write(text),
+    isTerminal: stream.isTTY === true,
+    get columns() {
+      // A terminal that does not know its size says 0.
+      return stream.columns > 0 ? stream.columns : 80;
+    },
+  };
 }
 
 /** One line, whatever went wrong; where it went wrong only for those who asked for debug output. */

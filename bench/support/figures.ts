@@ -10,15 +10,16 @@ export interface Figure {
   /** How many decimals are worth reading. Default 0. */
   readonly decimals?: number;
   /** Without one the figure is for information only. */
-  readonly bound?: { readonly below: number } | { readonly atMost: number };
+  readonly bound?: { readonly below: number } | { readonly atMost: number } | { readonly atLeast: number };
   /** The single runs, where `value` sums up several. */
   readonly runs?: readonly number[];
 }
 
-export type Verdict = 'ok' | 'over' | '';
+export type Verdict = 'ok' | 'over' | 'under' | '';
 
 export function verdictOf({ value, bound }: Figure): Verdict {
   if (bound === undefined) return '';
+  if ('atLeast' in bound) return value >= bound.atLeast ? 'ok' : 'under';
   const isWithin = 'below' in bound ? value < bound.below : value <= bound.atMost;
   return isWithin ? 'ok' : 'over';
 }
@@ -59,6 +60,11 @@ export function formatTable(parts: ReadonlyMap<string, readonly Figure[]>): stri
 function rowOf(part: string, figure: Figure): string[] {
   const { name, value, unit, bound } = figure;
   const shown = (n: number): string => `${n.toFixed(figure.decimals ?? 0)} ${unit}`;
-  const limit = bound === undefined ? '' : 'below' in bound ? `< ${bound.below} ${unit}` : `<= ${bound.atMost} ${unit}`;
-  return [part, name, shown(value), limit, verdictOf(figure)];
+  return [part, name, shown(value), boundText(bound, unit), verdictOf(figure)];
+}
+
+function boundText(bound: Figure['bound'], unit: string): string {
+  if (bound === undefined) return '';
+  if ('atLeast' in bound) return `>= ${bound.atLeast} ${unit}`;
+  return 'below' in bound ? `< ${bound.below} ${unit}` : `<= ${bound.atMost} ${unit}`;
 }

@@ -13,8 +13,10 @@ import { openConnection } from './connection.ts';
 export interface MirrorOptions {
   /** The cache directory and the logs go below it. */
   readonly dir: string;
-  /** In order of precedence. */
+  /** In order of precedence; empty: as `env` says. */
   readonly upstreamUrls: readonly string[];
+  /** More settings, as environment variables. */
+  readonly env?: Readonly<Record<string, string>>;
   /** Default 0: any free one. */
   readonly port?: number;
 }
@@ -36,7 +38,7 @@ export function measuredCode(): 'dist' | 'src' {
 
 /** Starts the process and does not wait for anything. */
 export async function spawnMirror(options: MirrorOptions): Promise<ChildProcess> {
-  const { dir, upstreamUrls, port = 0 } = options;
+  const { dir, upstreamUrls, port = 0, env = {} } = options;
   await mkdir(dir, { recursive: true });
   const log = openSync(logFile(dir), 'a');
   try {
@@ -52,7 +54,7 @@ export async function spawnMirror(options: MirrorOptions): Promise<ChildProcess>
         ...upstreamUrls.map((url, index) => `--upstream=upstream-${index + 1}=${url}`),
       ],
       // Nothing of the caller's environment but what a process needs: a proxy or a setting in it would change the figures.
-      { stdio: ['ignore', log, log], env: mirrorEnv() },
+      { stdio: ['ignore', log, log], env: { ...mirrorEnv(), ...env } },
     );
   } finally {
     closeSync(log);

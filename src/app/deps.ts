@@ -11,6 +11,8 @@ export interface AppDeps {
   readonly caOf: (upstream: string) => string | undefined;
   /** Serves HTTPS in place of HTTP; checked by the caller. */
   readonly tls?: TlsPair | undefined;
+  /** Any of them lets a request of the admin API change something. */
+  readonly adminTokens: readonly string[];
   readonly hostname: string;
   readonly nodeVersion: string;
   /** ms since the epoch. */

@@ -1,6 +1,7 @@
 /** The server with all its routes. */
 import type { FastifyInstance } from 'fastify';
 import type { BlobStore } from '../blobs/store.ts';
+import type { CachedOnly } from '../catalog/cached-only.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Resolver } from '../catalog/resolve.ts';
 import type { Log } from '../config/log.ts';
@@ -8,9 +9,11 @@ import { PRODUCT } from '../config/product.ts';
 import type { Config } from '../config/schema.ts';
 import type { Icons } from '../downloads/icons.ts';
 import type { Downloads } from '../downloads/registry.ts';
+import { createAdminAccess } from '../http/admin-access.ts';
 import { createClientGate, type ClientGate } from '../http/client-gate.ts';
 import { createCompressor } from '../http/compress.ts';
 import { createJsonSender } from '../http/json-reply.ts';
+import { apiRoutes } from '../http/routes/api.ts';
 import { channelsRoute } from '../http/routes/channels.ts';
 import { healthRoute } from '../http/routes/health.ts';
 import { imageFileRoute } from '../http/routes/image-file.ts';
@@ -19,12 +22,14 @@ import { imageRoute } from '../http/routes/image.ts';
 import { imagesRoute } from '../http/routes/images.ts';
 import { metricsRoute } from '../http/routes/metrics.ts';
 import { pingRoute } from '../http/routes/ping.ts';
+import { setupScriptRoute } from '../http/routes/setup-script.ts';
 import { createServer, type FinishedRequest } from '../http/server.ts';
 import { trackSilentConnections, type SilentConnections } from '../http/silent-connections.ts';
 import type { SecureServers } from '../http/tls.ts';
 import { countRequest } from '../metrics/meters.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Keeper } from '../records/keeper.ts';
+import type { Operations } from '../operations/verbs.ts';
 import type { Via } from '../upstream/via.ts';
 import type { AppDeps } from './deps.ts';
 
@@ -39,8 +44,14 @@ export interface HttpRooms {
   readonly blobs: BlobStore;
   readonly downloads: Downloads;
   readonly keeper: Keeper;
+  readonly operations: Operations;
+  /** Aborted when the mirror stops. */
+  readonly stopping: AbortSignal;
   readonly icons: Icons;
+  readonly cachedOnly: CachedOnly;
   readonly via: Via;
+  /** Another mirror has asked for something. */
+  readonly onMirrorAsks: () => void;
   readonly secure: SecureServers | undefined;
   /** Brings the gauges up to date before a scrape. */
   readonly updateGauges: () => Promise<void>;
@@ -49,6 +60,9 @@ export interface HttpRooms {
 export interface HttpOptions {
   /** Read for every request. */
   readonly listen: Config['listen'];
+  /** Read for every list. */
+  readonly catalog: Config['catalog'];
+  readonly isOffline: boolean;
   readonly isMetricsServed: boolean;
 }
 
@@ -61,13 +75,27 @@ export interface Http {
 export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
   const { product, metrics, catalog, resolver, blobs, downloads, keeper, icons, via, secure } = rooms;
   const { log, now, monotonicNow, hostname } = rooms.deps;
+  const { isOffline } = options;
   const onFinished = (request: FinishedRequest): void => {
     countRequest(metrics, request);
     logRequest(log, request);
   };
   const gate = createClientGate({ onRefused: (reason) => metrics.refused.inc({ reason }) }, options.listen);
   const server = createServer(
-    { log, monotonicNow, onFinished, gate, secure, loopThrough: (header) => via.upstreamIn(header) },
+    {
+      log,
+      monotonicNow,
+      onFinished,
+      gate,
+      secure,
+      loopThrough: (header) => via.upstreamIn(header),
+      answerVia(header, isPing) {
+        if (!via.isMirrors(header)) return undefined;
+        // Pings are how mirrors find out: they must not set off one another.
+        if (!isPing) rooms.onMirrorAsks();
+        return via.answerHeader();
+      },
+    },
     {
       product,
       hostname,
@@ -79,7 +107,16 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
   const sendJson = createJsonSender(createCompressor());
   pingRoute(server, { sendJson, product });
   channelsRoute(server, { sendJson, catalog });
-  imagesRoute(server, { sendJson, catalog, resolver, now });
+  imagesRoute(server, {
+    sendJson,
+    catalog,
+    resolver,
+    cachedOnly: rooms.cachedOnly,
+    get isOnlyCachedListed() {
+      return options.catalog.listOnlyCached;
+    },
+    now,
+  });
   imageRoute(server, { sendJson, catalog, resolver, now });
   imageFileRoute(server, {
     catalog,
@@ -92,9 +129,21 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
     get clientStallTimeoutMs() {
       return options.listen.clientStallTimeout;
     },
+    isOffline,
   });
-  imageIconRoute(server, { catalog, resolver, icons });
+  imageIconRoute(server, { catalog, resolver, icons, isOffline });
+  const access = createAdminAccess(
+    { monotonicNow },
+    {
+      tokens: rooms.deps.adminTokens,
+      get publicUrl() {
+        return options.listen.publicUrl;
+      },
+    },
+  );
+  apiRoutes(server, { operations: rooms.operations, access, sendJson, log, stopping: rooms.stopping });
   healthRoute(server, { sendJson, version: PRODUCT.version });
+  setupScriptRoute(server, { product, publicUrl: options.listen.publicUrl, isSecure: secure !== undefined });
   if (options.isMetricsServed) {
     const { registry } = metrics;
     const text = async (): Promise<string> => {

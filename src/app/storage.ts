@@ -2,7 +2,7 @@
 import { createDigester, type Digester } from '../blobs/digester.ts';
 import { createEviction, type Eviction, type EvictionDeps } from '../blobs/eviction.ts';
 import { footprintOf } from '../blobs/footprint.ts';
-import { createSpaceKeeper, type SpaceKeeper } from '../blobs/reservation.ts';
+import { createSpaceKeeper, type MeasuredSpace, type SpaceKeeper } from '../blobs/reservation.ts';
 import { createBlobStore, type DiskBlobStore } from '../blobs/store.ts';
 import type { Config } from '../config/schema.ts';
 import type { Metrics } from '../metrics/metrics.ts';
@@ -11,10 +11,12 @@ import type { AppDeps } from './deps.ts';
 export interface Storage {
   readonly blobs: DiskBlobStore;
   readonly digester: Digester;
-  readonly space: SpaceKeeper;
+  readonly space: MeasuredSpace;
   /** The same, but where `maxBytes` limits it, nothing is reserved before the store is counted. */
   readonly countedSpace: SpaceKeeper;
   readonly eviction: Eviction;
+  /** Resolves when the store is counted. Never rejects. */
+  readonly whenCounted: Promise<void>;
   /** Counts what is stored, then begins to evict in the background. */
   start(): void;
   /** Ends the count. */
@@ -22,13 +24,15 @@ export interface Storage {
 }
 
 /** What eviction asks of other rooms. */
-type EvictionFacts = Pick<EvictionDeps, 'lastUse' | 'isPinned' | 'isRunning' | 'images' | 'forgetImage'>;
+type EvictionFacts = Pick<EvictionDeps, 'lastUse' | 'isPinned' | 'heldBy' | 'isRunning' | 'images' | 'forgetImage'>;
 
 export function createStorage(
   { cache }: Config,
   { log, now }: AppDeps,
   metrics: Metrics,
   facts: EvictionFacts,
+  /** What is in force now of `cache`. */
+  live: () => Config['cache'],
 ): Storage {
   const { dir, maxBytes, minFreeBytes } = cache;
   const blobs = createBlobStore({ log }, { dir });
@@ -54,7 +58,14 @@ export function createStorage(
       log,
       now,
     },
-    { keepPartialsMs: cache.keepPartials, keepQuarantinedMs: cache.keepQuarantined },
+    {
+      get keepPartialsMs() {
+        return live().keepPartials;
+      },
+      get keepQuarantinedMs() {
+        return live().keepQuarantined;
+      },
+    },
   );
   return {
     blobs,
@@ -65,6 +76,7 @@ export function createStorage(
         ? space
         : { ...space, reserve: async (bytes, sha1) => scanned.promise.then(() => space.reserve(bytes, sha1)) },
     eviction,
+    whenCounted: scanned.promise,
     start() {
       void blobs
         .scan(stopping.signal)

@@ -15,12 +15,17 @@ export interface Digests {
 }
 
 export type DigestRequest =
-  | { readonly type: 'start'; readonly id: number; readonly path: string }
+  /** `isWatched`: how far it has come is told after every turn. */
+  | { readonly type: 'start'; readonly id: number; readonly path: string; readonly isWatched: boolean }
   | { readonly type: 'advance'; readonly id: number; readonly upTo: number }
   | { readonly type: 'finish'; readonly id: number; readonly size: number }
   | { readonly type: 'cancel'; readonly id: number };
 
-/** One answer for each job that was not cancelled. `error` is sent as soon as the job fails, even before its finish. */
+/**
+ * One answer for each job that was not cancelled, and of a watched one, before it, how far it has been read. `error` is
+ * sent as soon as the job fails, even before its finish.
+ */
 export type DigestReply =
+  | { readonly id: number; readonly hashedTo: number }
   | { readonly id: number; readonly digests: Digests }
   | { readonly id: number; readonly error: string; readonly errno: string | undefined };

@@ -16,6 +16,7 @@ const TURN_BYTES = 8 * 1024 * 1024;
 
 interface Job {
   readonly id: number;
+  readonly isWatched: boolean;
   readonly descriptor: number;
   readonly sha1: Hash;
   readonly md5: Hash;
@@ -39,7 +40,7 @@ let isTurnScheduled = false;
 // Not `onmessage`: the port is to keep this thread alive until it is terminated.
 port.on('message', (request: DigestRequest) => {
   if (request.type === 'start') {
-    start(request.id, request.path);
+    start(request.id, request.path, request.isWatched);
     return;
   }
   const job = jobs.get(request.id);
@@ -62,11 +63,12 @@ port.on('message', (request: DigestRequest) => {
   scheduleTurn();
 });
 
-function start(id: number, path: string): void {
+function start(id: number, path: string, isWatched: boolean): void {
   try {
     const descriptor = openSync(path, 'r');
     const job: Job = {
       id,
+      isWatched,
       descriptor,
       sha1: createHash('sha1'),
       md5: createHash('md5'),
@@ -103,6 +105,7 @@ function takeTurn(job: Job): void {
     fail(job, error);
     return;
   }
+  if (job.isWatched) reply({ id: job.id, hashedTo: job.position });
   if (job.position < job.upTo) ready.add(job);
   else if (job.size !== undefined) finish(job, job.size);
 }

@@ -22,11 +22,25 @@ export interface DigestJob {
   cancel(): void;
 }
 
+/** The hashing of a file whose reader wants to know how far it has come. */
+export interface WatchedDigestJob extends DigestJob {
+  /**
+   * Resolves when the bytes up to `upTo`, which `advance` has passed on, have been read. One at a time.
+   * @throws MirrorError InternalError as `finish` does.
+   */
+  hashed(upTo: number): Promise<void>;
+}
+
 export interface Digester {
   /** Begins hashing the file at `path`, which exists. An error in opening it is reported by `finish`. */
   start(path: string): DigestJob;
   /** Cancels what runs and ends the threads. */
   close(): Promise<void>;
+}
+
+export interface WatchingDigester extends Digester {
+  /** As `start`, at the cost of a message for every piece. */
+  watch(path: string): WatchedDigestJob;
 }
 
 export interface DigesterDeps {
@@ -47,7 +61,7 @@ const WORKER_FILE = new URL(
 // How often a thread hears of progress. At 1 GB/s that is 1,000 messages a second, about 5 ms of the event loop's time.
 const ADVANCE_BYTES = 1024 * 1024;
 
-export function createDigester(options: DigesterOptions = {}, deps: DigesterDeps = {}): Digester {
+export function createDigester(options: DigesterOptions = {}, deps: DigesterDeps = {}): WatchingDigester {
   const threads = Math.max(1, options.threads ?? Math.min(2, availableParallelism()));
   const spawn = deps.spawn ?? spawnWorker;
   const running = new Set<DigestThread>();
@@ -63,11 +77,14 @@ export function createDigester(options: DigesterOptions = {}, deps: DigesterDeps
     return thread;
   };
 
+  const start = (path: string, isWatched: boolean): WatchedDigestJob => {
+    if (isClosed) throw new MirrorError('ShuttingDown', 'the digester is closed');
+    return leastBusy().start(path, isWatched);
+  };
+
   return {
-    start(path) {
-      if (isClosed) throw new MirrorError('ShuttingDown', 'the digester is closed');
-      return leastBusy().start(path);
-    },
+    start: (path) => start(path, false),
+    watch: (path) => start(path, true),
     async close() {
       isClosed = true;
       await Promise.all(Array.from(running, (thread) => thread.close()));
@@ -83,6 +100,7 @@ function spawnWorker(file: URL): Worker {
 type Outcome = { readonly digests: Digests } | { readonly error: MirrorError };
 
 interface PendingJob {
+  onHashed(upTo: number): void;
   settle(outcome: Outcome): void;
 }
 
@@ -98,8 +116,9 @@ class DigestThread {
     this.#onDeath = onDeath;
     worker.unref();
     worker.on('message', (reply: DigestReply) => {
+      if ('hashedTo' in reply) return this.#pending.get(reply.id)?.onHashed(reply.hashedTo);
       const outcome = 'digests' in reply ? reply : { error: failure(reply.error, { errno: reply.errno }) };
-      this.#settle(reply.id, outcome);
+      return this.#settle(reply.id, outcome);
     });
     // 'error' is followed by 'exit', but only it knows the reason.
     worker.on('error', (cause) => this.#die(new MirrorError('InternalError', 'a hashing thread failed', { cause })));
@@ -110,25 +129,46 @@ class DigestThread {
     return this.#pending.size;
   }
 
-  start(path: string): DigestJob {
+  start(path: string, isWatched: boolean): WatchedDigestJob {
     const id = this.#nextId;
     this.#nextId += 1;
     let posted = 0;
     let outcome: Outcome | undefined;
     let waiter: PromiseWithResolvers<Digests> | undefined;
+    let hashedTo = 0;
+    let watcher: (PromiseWithResolvers<void> & { readonly upTo: number }) | undefined;
+    const settleWatcher = (): void => {
+      if (watcher === undefined || (outcome === undefined && hashedTo < watcher.upTo)) return;
+      this.#await(-1);
+      if (outcome !== undefined && 'error' in outcome) watcher.reject(outcome.error);
+      else watcher.resolve();
+      watcher = undefined;
+    };
+    const onHashed = (upTo: number): void => {
+      hashedTo = upTo;
+      settleWatcher();
+    };
     const settle = (how: Outcome): void => {
       outcome = how;
+      settleWatcher();
       if (waiter === undefined) return;
       this.#await(-1);
       answer(waiter, how);
     };
-    this.#pending.set(id, { settle });
-    this.#post({ type: 'start', id, path });
+    this.#pending.set(id, { onHashed, settle });
+    this.#post({ type: 'start', id, path, isWatched });
     return {
       advance: (upTo) => {
         if (outcome !== undefined || upTo - posted < ADVANCE_BYTES) return;
         posted = upTo;
         this.#post({ type: 'advance', id, upTo });
+      },
+      hashed: (upTo) => {
+        const watching = { ...Promise.withResolvers<void>(), upTo };
+        watcher = watching;
+        this.#await(1);
+        settleWatcher();
+        return watching.promise;
       },
       finish: (size) => {
         if (waiter !== undefined) return waiter.promise;

@@ -15,6 +15,16 @@ export async function syncDir(dir: string): Promise<void> {
   }
 }
 
+/** Makes what a file holds survive a power cut; not yet its name: see `syncDir`. */
+export async function syncFile(path: string): Promise<void> {
+  const handle = await open(path, 'r+');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
 /** Writes a whole small file and syncs it. It is not yet known to survive under its name: see `syncDir`. */
 export async function writeAndSync(path: string, text: string, modeBits = 0o644): Promise<void> {
   const handle = await open(path, 'w', modeBits);

@@ -9,15 +9,17 @@ import type { Log } from '../config/log.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import { chooseVictims, type Victim } from './eviction-plan.ts';
 import { rankBlobs, type ImageBlobs } from './eviction-ranking.ts';
+import { createImageEviction, type ImageEvictor } from './image-eviction.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import type { Room } from './reservation.ts';
 import type { Leftover, Upkeep } from './upkeep.ts';
 
 /**
  * Why something was removed. `demand`: a download needed the room; `ahead`: so that the next one need not wait; `age`: it
- * was an unfinished or quarantined file of long ago; `surplus`: there were too many quarantined ones.
+ * was an unfinished or quarantined file of long ago; `surplus`: there were too many quarantined ones; `operator`: a person
+ * said so.
  */
-export const EVICTION_REASONS = ['demand', 'ahead', 'age', 'surplus'] as const;
+export const EVICTION_REASONS = ['demand', 'ahead', 'age', 'surplus', 'operator'] as const;
 export type EvictionReason = (typeof EVICTION_REASONS)[number];
 
 export interface Eviction {
@@ -26,6 +28,12 @@ export interface Eviction {
    * `besides`. @returns whether it did. Never rejects.
    */
   makeRoom(bytes: number, besides?: Sha1Hex): Promise<boolean>;
+  /**
+   * What would go to free at least `bytes`, of Infinity all that may; undefined if that much cannot go. Removes nothing.
+   * @throws MirrorError InternalError if it cannot be told
+   */
+  preview(bytes: number): Promise<{ readonly blobs: number; readonly bytes: number } | undefined>;
+  readonly evictImages: ImageEvictor;
   /** Begins to age and to look ahead: now and every minute. Call it once the store is scanned. */
   start(): void;
   /** Something has been stored or left over: looks within a second whether room is short. */
@@ -42,7 +50,10 @@ export interface EvictionDeps {
   readonly room: () => Promise<Room>;
   /** When a blob was last used, ms since the epoch; undefined if never. */
   readonly lastUse: (sha1: Sha1Hex) => Promise<number | undefined>;
+  /** It is a file or an icon of an image that a pin holds. */
   readonly isPinned: (sha1: Sha1Hex) => boolean;
+  /** The pinned image that holds this one: itself, or one that rests on it. */
+  readonly heldBy: (uuid: ImageUuid) => ImageUuid | undefined;
   /** A download of it is running. */
   readonly isRunning: (sha1: Sha1Hex) => boolean;
   /** The images that are kept because of their blobs. */
@@ -224,7 +235,20 @@ export function createEviction(deps: EvictionDeps, options: EvictionOptions): Ev
     }, options.nudgeMs ?? 1_000).unref();
   }
 
+  const evictImages = createImageEviction({
+    ...deps,
+    lock,
+    remove: async (sha1s) => remove(sha1s.map(victimOfBlob), 'operator'),
+  });
+
   return {
+    async preview(bytes) {
+      const victims = await lock.run('evict', async () => plan(bytes, undefined));
+      if (victims === undefined) return undefined;
+      const blobs = victims.filter(({ kind }) => kind === 'blob').length;
+      return { blobs, bytes: victims.reduce((sum, victim) => sum + victim.bytes, 0) };
+    },
+    evictImages,
     async makeRoom(bytes, besides) {
       try {
         return await lock.run('evict', async () => makeRoom(bytes, besides));
@@ -252,6 +276,11 @@ export function createEviction(deps: EvictionDeps, options: EvictionOptions): Ev
       await lock.run('evict', async () => undefined);
     },
   };
+}
+
+function victimOfBlob(sha1: Sha1Hex): Victim {
+  // What it frees is only known once it is gone.
+  return { kind: 'blob', sha1, bytes: 0 };
 }
 
 function victimOf(leftover: Leftover): Victim {

@@ -16,6 +16,8 @@ export interface BlobLayout {
   partial(sha1: Sha1Hex): string;
   /** Where a sidecar is written before its blob is published. */
   partialSidecar(sha1: Sha1Hex): string;
+  /** What an import has brought so far, unseen until all of it is right. Beside the partials, so that it ages with them. */
+  staged(sha1: Sha1Hex): string;
   /** What is known of an unfinished download. */
   partialNote(sha1: Sha1Hex): string;
   /** `stamp` is a time without separators; it makes the name unique. */
@@ -41,6 +43,7 @@ export function createBlobLayout(cacheDir: string): BlobLayout {
     sidecar: (sha1) => join(shardDir(sha1), `${sha1}.json`),
     partial: (sha1) => join(partialDir, sha1),
     partialSidecar: (sha1) => join(partialDir, `${sha1}.json`),
+    staged: (sha1) => join(partialDir, `${sha1}.import`),
     partialNote: (sha1) => join(partialDir, `${sha1}.note`),
     quarantined: (sha1, stamp) => join(quarantineDir, `${sha1}-${stamp}`),
   };

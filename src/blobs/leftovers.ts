@@ -44,7 +44,7 @@ export async function listLeftovers(context: DiskContext): Promise<Leftover[]> {
 export async function removeLeftover(context: DiskContext, leftover: Leftover): Promise<number> {
   const { sha1, place, paths } = leftover;
   return context.lock.run(sha1, async () => {
-    if (place === 'partial' && context.openPartials.has(sha1)) return 0;
+    if (place === 'partial' && isInUse(context, sha1)) return 0;
     try {
       let isFound = false;
       for (const path of paths) {
@@ -56,6 +56,11 @@ export async function removeLeftover(context: DiskContext, leftover: Leftover): 
       throw storageError('an old file could not be removed', error, { paths });
     }
   });
+}
+
+/** A download or an import is writing it. What lies beside it stays too: it is of the same blob. */
+function isInUse({ openPartials, openStaged }: DiskContext, sha1: Sha1Hex): boolean {
+  return openPartials.has(sha1) || openStaged.has(sha1);
 }
 
 async function listPlace(
@@ -75,7 +80,7 @@ async function listPlace(
     for (const [group, paths] of groups) {
       const sha1 = group.slice(0, SHA1_DIGITS);
       if (!isSha1Hex(sha1)) continue;
-      const isOpen = place === 'partial' && context.openPartials.has(sha1);
+      const isOpen = place === 'partial' && isInUse(context, sha1);
       leftovers.push({ place, sha1, paths, isOpen, ...(await measure(paths)) });
     }
     return leftovers;

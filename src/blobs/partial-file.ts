@@ -4,7 +4,7 @@ import type { FileHandle } from 'node:fs/promises';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
 import type { DiskContext } from './disk-context.ts';
-import { syncDir, writeAndSync } from './durable-file.ts';
+import { syncDir, syncFile, writeAndSync } from './durable-file.ts';
 import { storageError } from './errno.ts';
 import { ignoreMissing, moveToQuarantine } from './quarantine.ts';
 import { formatSidecar, isBlobFacts } from './sidecar.ts';
@@ -27,7 +27,7 @@ export interface PartialFile {
   readonly note: PartialNote | undefined;
   /** Notes what a later download must know to go on. */
   saveNote(note: PartialNote): Promise<void>;
-  /** Leaves the file as it is, for a later download to go on with. */
+  /** Leaves the file as it is, for a later download to go on with; it and its note are synced, where the disk lets them. */
   keep(): Promise<void>;
   /**
    * Publishes the blob, over an existing one if need be: syncs the file, makes the sidecar durable, then renames the blob
@@ -99,10 +99,10 @@ function partialOf(context: DiskContext, sha1: Sha1Hex, opened: OpenedPartial): 
     path,
     ...opened,
     saveNote: (note) => writeNote(layout.partialNote(sha1), note),
-    keep: () => end('keep', async () => undefined),
+    keep: () => end('keep', () => syncKept(context, sha1, handle)),
     commit: (facts) =>
       end('commit', async () => {
-        await publish(context, sha1, handle, facts);
+        await publishFile(context, sha1, { path, handle }, facts);
         await removeNote(layout.partialNote(sha1));
       }),
     quarantine: (reason) =>
@@ -130,7 +130,27 @@ function partialOf(context: DiskContext, sha1: Sha1Hex, opened: OpenedPartial): 
   };
 }
 
-async function publish(context: DiskContext, sha1: Sha1Hex, handle: FileHandle, facts: BlobFacts): Promise<void> {
+/**
+ * What was fetched is worth keeping over a power cut too. A disk that will not sync it is no reason to let go of it: whoever
+ * goes on with the file hashes it anew.
+ */
+async function syncKept({ layout, log }: DiskContext, sha1: Sha1Hex, handle: FileHandle): Promise<void> {
+  try {
+    await handle.sync();
+    await syncFile(layout.partialNote(sha1)).catch(ignoreMissing);
+    await syncDir(layout.partialDir);
+  } catch (error) {
+    log.warn({ err: error, sha1 }, 'a partial could not be synced');
+  }
+}
+
+/** Makes a file, which is open for writing, the blob that `facts` tell of. The caller holds the lock of `sha1`. */
+export async function publishFile(
+  context: DiskContext,
+  sha1: Sha1Hex,
+  { path, handle }: { readonly path: string; readonly handle: FileHandle },
+  facts: BlobFacts,
+): Promise<void> {
   const { layout, tally } = context;
   if (!isBlobFacts(facts) || facts.sha1 !== sha1) {
     throw new MirrorError('InternalError', `commit of ${sha1}: its facts are unsound`, { details: { facts } });
@@ -148,7 +168,7 @@ async function publish(context: DiskContext, sha1: Sha1Hex, handle: FileHandle, 
   await rename(layout.partialSidecar(sha1), layout.sidecar(sha1));
   // Before the blob's own rename: a blob that is there after a crash has its sidecar.
   await syncDir(shardDir);
-  await rename(layout.partial(sha1), layout.blob(sha1));
+  await rename(path, layout.blob(sha1));
   tally.set(sha1, size);
   await syncDir(shardDir);
   await syncDir(layout.partialDir);

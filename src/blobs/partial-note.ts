@@ -22,7 +22,7 @@ export async function readNote(path: string): Promise<PartialNote | undefined> {
   return typeof contentMd5 === 'string' ? { contentMd5, upstreams } : { upstreams };
 }
 
-/** Not synced: after a power cut the note may be gone, and the partial with it. */
+/** Not synced while the download runs: after a power cut the note may be gone, and the partial with it. It is when the partial is left. */
 export async function writeNote(path: string, note: PartialNote): Promise<void> {
   await writeFile(path, JSON.stringify(note));
 }

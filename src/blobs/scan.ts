@@ -1,10 +1,11 @@
-import { readdir, stat, unlink } from 'node:fs/promises';
+import { stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isSha1Hex } from '../imgapi/ids.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
 import type { DiskContext } from './disk-context.ts';
 import { errnoOf, storageError } from './errno.ts';
 import { isShardName } from './layout.ts';
+import { namesIn } from './names-in.ts';
 import { ignoreMissing } from './quarantine.ts';
 
 // Every file operation takes one of libuv's four threads, and requests need them too: the scan never has more than two.
@@ -13,7 +14,7 @@ const SCANNERS = 2;
 /** Counts what is stored. Blobs committed or moved away meanwhile are counted right. */
 export async function scanBlobs(context: DiskContext, signal: AbortSignal | undefined): Promise<void> {
   const { shardsDir } = context.layout;
-  const shards = (await namesIn(shardsDir)).filter(isShardName);
+  const shards = (await namesIn(shardsDir, 'the stored blobs')).filter(isShardName);
   const next = shards.values();
   const scanner = async (): Promise<void> => {
     for (const shard of next) await scanShard(context, shard, signal);
@@ -23,7 +24,7 @@ export async function scanBlobs(context: DiskContext, signal: AbortSignal | unde
 
 async function scanShard(context: DiskContext, shard: string, signal: AbortSignal | undefined): Promise<void> {
   const { layout, lock, tally } = context;
-  const names = new Set(await namesIn(join(layout.shardsDir, shard)));
+  const names = new Set(await namesIn(join(layout.shardsDir, shard), 'the stored blobs'));
   for (const name of names) {
     signal?.throwIfAborted();
     const owner = name.endsWith('.json') ? name.slice(0, -'.json'.length) : name;
@@ -57,14 +58,4 @@ async function removeLoneSidecar({ layout, lock, log }: DiskContext, sha1: Sha1H
         .catch((cause: unknown) => log.warn({ err: cause, sha1 }, 'a sidecar without a blob could not be removed'));
     }
   });
-}
-
-/** No directory yet is an empty one; one that cannot be read is an error. */
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw storageError('the stored blobs could not be listed', error, { dir });
-  }
 }

@@ -1,10 +1,13 @@
-import { open as openFile, stat } from 'node:fs/promises';
+import { open as openFile } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
+import { createCondemned } from './condemned.ts';
 import type { DiskContext } from './disk-context.ts';
 import { errnoOf, storageError } from './errno.ts';
+import { forgetIfGone } from './forget-gone.ts';
+import { createInspect, type Inspect } from './inspect.ts';
 import { createKeyedLock } from './keyed-lock.ts';
 import { createBlobLayout } from './layout.ts';
 import { createPartialFile } from './partial-file.ts';
@@ -14,12 +17,14 @@ import { setAsideBlob } from './quarantine.ts';
 import { scanBlobs } from './scan.ts';
 import { readSidecar } from './sidecar.ts';
 import type { BlobFacts } from './sidecar.ts';
+import { createStagedFile, type StagedFile } from './staged-file.ts';
 import { createTally } from './tally.ts';
 import { createUpkeep } from './upkeep.ts';
 import type { Upkeep } from './upkeep.ts';
 
 export type { BlobFacts } from './sidecar.ts';
 export type { PartialFile } from './partial-file.ts';
+export type { StagedFile } from './staged-file.ts';
 
 /** A stored blob, its size checked on the open descriptor. */
 export interface OpenBlob {
@@ -27,6 +32,8 @@ export interface OpenBlob {
   /** Open for reading; stays readable whatever becomes of the blob's name. The caller closes it. */
   readonly handle: FileHandle;
   readonly modifiedAt: Date;
+  /** True once it was found rotten: nothing more of it may be served as if it were right. */
+  isRotten(): boolean;
 }
 
 /** Blobs by SHA-1. Look-ups are three-valued: found, undefined (certainly not there), or a MirrorError (could not tell). */
@@ -55,6 +62,10 @@ export interface BlobStore {
 /** A store whose room is limited. */
 export interface DiskBlobStore extends BlobStore {
   readonly upkeep: Upkeep;
+  /** Begins, or goes on with, a file that is to be published together with others. See StagedFile. */
+  stage(sha1: Sha1Hex): Promise<StagedFile>;
+  /** Reads a blob again, whole. */
+  readonly inspect: Inspect;
 }
 
 /** The store on the local disk. Makes its directories when first needed. */
@@ -86,6 +97,8 @@ export function createBlobStore(deps: { readonly log: Log }, options: { readonly
 
   return {
     upkeep: createUpkeep(context, opens, options.dir),
+    inspect: createInspect(context),
+    stage: async (sha1) => createStagedFile(context, sha1),
     open,
     async facts(sha1, size) {
       const opened = await open(sha1, size);
@@ -108,7 +121,9 @@ function createContext(log: Log, dir: string): DiskContext {
     layout: createBlobLayout(dir),
     lock: createKeyedLock(),
     tally: createTally(),
+    condemned: createCondemned(),
     openPartials: new Set(),
+    openStaged: new Set(),
     nextStamp() {
       lastMs = Math.max(Date.now(), lastMs + 1);
       return new Date(lastMs).toISOString().replaceAll(/[-:.]/g, '');
@@ -117,7 +132,7 @@ function createContext(log: Log, dir: string): DiskContext {
 }
 
 async function openOnce(context: DiskContext, sha1: Sha1Hex, size: number): Promise<OpenBlob | 'changed' | undefined> {
-  const { layout, log } = context;
+  const { layout, log, condemned } = context;
   const path = layout.blob(sha1);
   let handle: FileHandle;
   try {
@@ -131,8 +146,9 @@ async function openOnce(context: DiskContext, sha1: Sha1Hex, size: number): Prom
   try {
     const found = await handle.stat();
     const sidecar = await readSidecar(layout.sidecar(sha1), sha1);
-    if (!sidecar.isSound || !found.isFile() || found.size !== sidecar.facts.size) {
-      const fault = sidecar.isSound ? 'size is not what arrived' : sidecar.fault;
+    if (!sidecar.isSound || !found.isFile() || found.size !== sidecar.facts.size || condemned.has(found)) {
+      const sizeFault = condemned.has(found) ? 'found rotten before' : 'size is not what arrived';
+      const fault = sidecar.isSound ? sizeFault : sidecar.fault;
       const evidence = { found: found.size, sidecar: sidecar.isSound ? sidecar.facts : sidecar.text };
       const isSetAside = await setAsideBlob(context, { sha1, dev: found.dev, ino: found.ino, fault, evidence });
       return isSetAside ? undefined : 'changed';
@@ -143,25 +159,10 @@ async function openOnce(context: DiskContext, sha1: Sha1Hex, size: number): Prom
       return undefined;
     }
     isKept = true;
-    return { facts: sidecar.facts, handle, modifiedAt: found.mtime };
+    return { facts: sidecar.facts, handle, modifiedAt: found.mtime, isRotten: () => condemned.has(found) };
   } catch (error) {
     throw storageError('a stored blob could not be read', error, { sha1, path });
   } finally {
     if (!isKept) await handle.close();
   }
-}
-
-/** An operator may remove a blob by hand; the totals follow when it is next asked for. */
-async function forgetIfGone(context: DiskContext, sha1: Sha1Hex): Promise<void> {
-  const { layout, lock, log, tally } = context;
-  if (!tally.has(sha1)) return;
-  await lock.run(sha1, async () => {
-    try {
-      await stat(layout.blob(sha1));
-    } catch (error) {
-      if (errnoOf(error) !== 'ENOENT' || !tally.has(sha1)) return;
-      tally.forget(sha1);
-      log.warn({ sha1 }, 'stored blob has vanished from the disk');
-    }
-  });
 }

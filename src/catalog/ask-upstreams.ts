@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Log } from '../config/log.ts';
+import { isLoop } from '../imgapi/errors.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import { parseManifest } from '../imgapi/manifest.ts';
 import type { UpstreamHealth } from '../upstream/health.ts';
@@ -15,7 +16,12 @@ import { createEntry } from './snapshot.ts';
 export type LookupAnswer =
   | { readonly kind: 'found'; readonly entry: CatalogEntry }
   | { readonly kind: 'absent' }
-  | { readonly kind: 'unknown'; readonly why: string };
+  | {
+      readonly kind: 'unknown';
+      readonly why: string;
+      /** Nobody could tell but for loops: it is no trouble that passes. */
+      readonly isLoop?: boolean;
+    };
 
 export interface Question {
   readonly uuid: ImageUuid;
@@ -123,7 +129,7 @@ export function createAskUpstreams(
       deps.log.warn({ upstream: name, uuid, problem: parsed.problem }, 'bad manifest refused');
       return { kind: 'unknown', why: `upstream ${name}: its manifest is unsound: ${parsed.problem}` };
     } catch (error) {
-      return { kind: 'unknown', why: error instanceof Error ? error.message : String(error) };
+      return { kind: 'unknown', why: error instanceof Error ? error.message : String(error), isLoop: isLoop(error) };
     }
   }
 }
@@ -133,5 +139,9 @@ function summary(places: readonly { readonly feed: Feed; readonly answer: Lookup
     if (answer === undefined) return [`upstream ${feed.upstream.name}: has failed lately and does not answer now`];
     return answer.kind === 'unknown' ? [answer.why] : [];
   });
-  return reasons.length === 0 ? { kind: 'absent' } : { kind: 'unknown', why: reasons.join('; ') };
+  if (reasons.length === 0) return { kind: 'absent' };
+  const isLooped = places.every(
+    ({ answer }) => answer?.kind === 'absent' || (answer?.kind === 'unknown' && answer.isLoop),
+  );
+  return { kind: 'unknown', why: reasons.join('; '), isLoop: isLooped };
 }

@@ -1,19 +1,23 @@
 /**
  * The merged catalog: one immutable snapshot per channel somebody asks for, replaced whole whenever an upstream's list
- * has been refreshed. A request that finds a snapshot never waits for a refresh.
+ * has been refreshed. Imported images come last in precedence. A request that finds a snapshot never waits for a refresh.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
-import { LRUCache } from 'lru-cache';
 import type { Log } from '../config/log.ts';
-import { unknownChannel } from '../imgapi/answers.ts';
-import { mergeChannels, type Channel } from '../imgapi/channels.ts';
+import { IMPORTED } from '../config/reserved-names.ts';
+import type { Channel } from '../imgapi/channels.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
+import type { KeptChannels } from '../records/kept-channels.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
+import type { SettledView, Trust } from '../trust/trust.ts';
 import type { Upstream } from '../upstream/upstream.ts';
-import { createFeed, type Feed, type FeedState, type SavedImages } from './feed.ts';
-import { mergeLists, type Conflict, type UpstreamList } from './merge.ts';
+import { createFeed, type Feed, type FeedList, type FeedState } from './feed.ts';
+import { createKeptImages, type KeptImagesDeps } from './kept-images.ts';
+import { createKnownChannels } from './known-channels.ts';
+import type { ListFilter } from './list-filter.ts';
+import { mergeLists, type Conflict } from './merge.ts';
 import { createSnapshot, type Snapshot } from './snapshot.ts';
 
 /** The catalog as a client that asks for one channel (or none) sees it. */
@@ -28,6 +32,7 @@ export interface CatalogView {
 export interface CatalogState {
   readonly upstreams: readonly FeedState[];
   readonly images: number;
+  /** Images of which an upstream says otherwise than what is remembered. */
   readonly conflicts: number;
 }
 
@@ -36,7 +41,8 @@ export interface Catalog {
   start(): Promise<void>;
   /**
    * The view of `channel`. Waits for the first refresh for at most `firstWaitMs`.
-   * Throws `ServiceUnavailableError` where no upstream's list was ever had, `ValidationFailed` for an unknown channel.
+   * Throws `ServiceUnavailableError` where no upstream's list was ever had (`LoopDetected` where all lead back here, `Offline`),
+   * `ValidationFailed` for an unknown channel.
    */
   view(channel: string | undefined): Promise<CatalogView>;
   /** The view as it is now; undefined if nobody has asked for its list. Starts nothing: one uuid is not worth a list. */
@@ -54,8 +60,14 @@ export interface Catalog {
   /** True if any view lists the image. */
   knows(uuid: ImageUuid): boolean;
   feeds(): readonly Feed[];
-  /** Refreshes every list in use now. Never rejects; the outcome is in `state`. */
-  refresh(): Promise<void>;
+  /** Refreshes every list in use now; offline none. Never rejects; the outcome is in `state`. `accept`: takes what would be held back, too. */
+  refresh(options?: { readonly accept: boolean }): Promise<void>;
+  /** Images have been imported: they are in the lists when it resolves. Never rejects. */
+  noteImported(): Promise<void>;
+  /** The manifest of an image is not kept any more. */
+  noteForgotten(uuid: ImageUuid): void;
+  /** Something else is remembered of an image: every view is merged again, now. */
+  reconsider(): void;
   state(): CatalogState;
   close(): Promise<void>;
 }
@@ -65,6 +77,12 @@ export interface CatalogDeps {
   readonly upstreams: readonly Upstream[];
   readonly records: Records;
   readonly kept: KeptManifests;
+  readonly keptChannels: KeptChannels;
+  /** Whether a blob is on disk. */
+  readonly isStored: KeptImagesDeps['isStored'];
+  readonly trust: Pick<Trust, 'load' | 'prepare' | 'recall' | 'settle' | 'conflictCount'>;
+  /** What of each list is merged. Default: all of it. */
+  readonly filterList?: ListFilter;
   readonly log: Log;
   /** ms since the epoch. */
   readonly now: () => number;
@@ -75,11 +93,15 @@ export interface CatalogOptions {
   readonly refreshEveryMs: number;
   /** How long `view` waits for the first refresh. Default 10 s. */
   readonly firstWaitMs?: number;
+  /** True: no upstream is ever asked, what is saved is all there is. Default false. */
+  readonly isOffline?: boolean;
 }
+
+type Part = SettledView['lists'][number];
 
 /** A snapshot, and what it was made of. */
 interface Merged {
-  readonly lists: readonly UpstreamList[];
+  readonly parts: readonly Part[];
   readonly conflicts: readonly Conflict[];
   readonly snapshot: Snapshot;
 }
@@ -90,6 +112,8 @@ interface View {
   merged: Merged | undefined;
   /** There is a list from before the restart: nobody waits for the first refresh. */
   hasSaved: boolean;
+  /** Every upstream has had its say, or a client has seen the view: what it shows is remembered from now on. */
+  isSettled: boolean;
   /** Resolves when every upstream has a list or has failed once. */
   readonly firstTry: PromiseWithResolvers<void>;
   /** Resolves `firstWaitMs` after its beginning: from then on nobody waits for an upstream that hangs while others are there. */
@@ -99,47 +123,21 @@ interface View {
 
 /** A view nobody has asked for this long is no longer refreshed. */
 const VIEW_IDLE_MS = 24 * 60 * 60_000;
-/** Conflicts that were logged already, so that each is logged once. */
-const MAX_REPORTED = 10_000;
 /** After a failed refresh: the first wait, doubling up to the interval. */
 const RETRY_FIRST_MS = 2_000;
 
 export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catalog {
   const firstWaitMs = options.firstWaitMs ?? 10_000;
   const abort = new AbortController();
-  const feeds = deps.upstreams.map((upstream) => createFeed({ ...deps, upstream }));
+  const isOffline = options.isOffline ?? false;
+  const { filterList = (_upstream, manifests) => manifests } = deps;
+  const feeds = deps.upstreams.map((upstream) => createFeed({ ...deps, upstream, isOffline }));
+  const keptImages = createKeptImages(deps);
   const views = new Map<string, View>();
-  const reportedConflicts = new LRUCache<string, true>({ max: MAX_REPORTED });
   const loops: Promise<void>[] = [];
   const loaded = Promise.withResolvers<void>();
   const channelsTried = Promise.withResolvers<void>();
-
-  function knownChannels(): readonly Channel[] {
-    return mergeChannels(feeds.map((feed) => feed.channels));
-  }
-
-  /** Upstreams that have not told their channels, after a bounded wait for the first answers. */
-  async function silentFeeds(): Promise<readonly Feed[]> {
-    if (feeds.some(isSilent))
-      await Promise.race([channelsTried.promise, sleep(firstWaitMs, undefined, { ref: false })]);
-    return feeds.filter(isSilent);
-  }
-
-  async function channels(): Promise<readonly Channel[]> {
-    const silent = await silentFeeds();
-    const known = knownChannels();
-    if (known.length === 0 && silent.length > 0) throw channelsUnknown(silent);
-    return known;
-  }
-
-  async function checkChannel(channel: string | undefined): Promise<void> {
-    if (channel === undefined || channel === '*') return;
-    const silent = await silentFeeds();
-    const known = knownChannels();
-    if (known.some(({ name }) => name === channel)) return;
-    if (silent.length > 0) throw channelsUnknown(silent);
-    if (known.length > 0) throw unknownChannel(channel);
-  }
+  const known = createKnownChannels(feeds, channelsTried.promise, firstWaitMs);
 
   async function firstWait(): Promise<void> {
     // Woken early only by the end of the catalog, when waiting is over in any case.
@@ -160,6 +158,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       current: undefined,
       merged: undefined,
       hasSaved: false,
+      isSettled: false,
       firstTry: Promise.withResolvers<void>(),
       patience: firstWait(),
       lastAskedMs: deps.now(),
@@ -170,48 +169,55 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     return fresh;
   }
 
+  function partOf(upstream: string, list: FeedList): Part {
+    return { upstream, manifests: filterList(upstream, list.manifests), isFresh: !list.isStale };
+  }
+
   function rebuild(view: View): void {
-    const parts = feeds.map((feed) => ({ feed, list: feed.list(view.channel) }));
-    const lists = parts.flatMap(({ feed, list }) =>
-      list === undefined ? [] : [{ upstream: feed.upstream.name, manifests: list.manifests }],
+    const held = feeds.map((feed) => ({ feed, list: feed.list(view.channel) }));
+    const parts = held.flatMap(({ feed, list }) =>
+      list === undefined ? [] : [partOf(feed.upstream.name, list)],
     );
     // A feed that does not offer the channel gives an empty list: alone it is no reason to answer "nothing there".
-    const dated = parts.flatMap(({ list }) =>
+    const dated = held.flatMap(({ list }) =>
       list === undefined || list.manifests.length === 0 ? [] : [list.fetchedAtMs],
     );
-    if (lists.length > 0) {
-      const merged = mergedOf(view, lists);
+    const hasAllTried = held.every(({ feed, list }) => list !== undefined || feed.hasTried(view.channel));
+    view.isSettled ||= hasAllTried;
+    const imported = keptImages.imported(view.channel ?? known.defaultName);
+    if (imported.length > 0) parts.push({ upstream: IMPORTED, manifests: imported, isFresh: true });
+    if (parts.length > 0) {
+      const merged = mergedOf(view, parts);
       view.current = {
         snapshot: merged.snapshot,
-        isStale: parts.some(({ list }) => list === undefined || list.isStale),
+        isStale: held.some(({ list }) => list === undefined || list.isStale),
         fetchedAtMs: dated.length === 0 ? deps.now() : Math.min(...dated),
       };
     }
-    const isSettled = parts.every(({ feed, list }) => list !== undefined || feed.hasTried(view.channel));
-    if (isSettled) view.firstTry.resolve();
+    if (hasAllTried) view.firstTry.resolve();
   }
 
-  /** The merge of these lists; the one the view has where they are the same, so that its prepared bytes live on. */
-  function mergedOf(view: View, lists: readonly UpstreamList[]): Merged {
-    const { merged } = view;
-    const isSame =
-      merged !== undefined &&
-      merged.lists.length === lists.length &&
-      lists.every(({ manifests }, at) => merged.lists[at]?.manifests === manifests);
-    if (isSame) return merged;
-    const { entries, sources, conflicts } = mergeLists(lists);
-    report(conflicts);
-    view.merged = { lists, conflicts, snapshot: createSnapshot(entries, sources) };
-    return view.merged;
+  /**
+   * The merge of these lists; the one the view has where they are the same, so that its prepared bytes live on. Before the
+   * view is settled nothing is remembered: of two upstreams that disagree, the first in precedence is to be seen first,
+   * not the fastest.
+   */
+  function mergedOf(view: View, parts: readonly Part[]): Merged {
+    const before = view.merged;
+    if (before !== undefined && isSame(before.parts, parts, 'isFresh') && isSame(before.parts, parts, 'manifests'))
+      return before;
+    const merged =
+      before !== undefined && isSame(before.parts, parts, 'manifests') ? { ...before, parts } : mergeParts(parts);
+    if (!view.isSettled) return merged;
+    const { conflicts, snapshot } = merged;
+    deps.trust.settle({ view: view.channel ?? '', lists: parts, entries: snapshot.entries, conflicts });
+    view.merged = merged;
+    return merged;
   }
 
-  function report(conflicts: readonly Conflict[]): void {
-    for (const conflict of conflicts) {
-      const key = JSON.stringify(conflict);
-      if (reportedConflicts.has(key)) continue;
-      reportedConflicts.set(key, true);
-      deps.log.warn({ conflict }, 'upstreams disagree on the SHA-1 of an image: the first wins');
-    }
+  function mergeParts(parts: readonly Part[]): Merged {
+    const { entries, sources, conflicts } = mergeLists(parts, (uuid) => deps.trust.recall(uuid));
+    return { parts, conflicts, snapshot: createSnapshot(entries, sources) };
   }
 
   function rebuildAll(): void {
@@ -221,6 +227,10 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
   async function refreshView(view: View): Promise<void> {
     await Promise.all(feeds.map(async (feed) => feed.loadSaved(view.channel)));
     noteSaved(view);
+    if (isOffline) {
+      view.firstTry.resolve();
+      return;
+    }
     await Promise.all(
       feeds.map(async (feed) => {
         await feed.refresh(view.channel, abort.signal);
@@ -235,20 +245,20 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     rebuild(view);
   }
 
-  async function refreshFeed(feed: Feed): Promise<void> {
+  async function refreshFeed(feed: Feed, accept = false): Promise<void> {
     // Side by side: an upstream whose channels hang has a list all the same.
-    await Promise.all([feed.refreshChannels(abort.signal), refreshDefault(feed)]);
+    await Promise.all([feed.refreshChannels(abort.signal), refreshDefault(feed, accept)]);
     const idleSince = deps.now() - VIEW_IDLE_MS;
     for (const [key, view] of views) {
       if (view.channel === undefined) continue;
       if (view.lastAskedMs < idleSince) views.delete(key);
-      else await feed.refresh(view.channel, abort.signal);
+      else await feed.refresh(view.channel, abort.signal, accept);
     }
     rebuildAll();
   }
 
-  async function refreshDefault(feed: Feed): Promise<void> {
-    await feed.refresh(undefined, abort.signal);
+  async function refreshDefault(feed: Feed, accept: boolean): Promise<void> {
+    await feed.refresh(undefined, abort.signal, accept);
     rebuildAll();
     // What was absent a moment ago may be in the new list, or have been published beside it.
     if (feed.problem(undefined) === undefined) await deps.records.negatives.clear();
@@ -269,28 +279,29 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     }
   }
 
-  async function loadKept(upstream: string): Promise<SavedImages> {
-    const images: unknown[] = [];
-    let fetchedAtMs = deps.now();
-    for await (const kept of deps.kept.all()) {
-      if (kept.upstream !== upstream) continue;
-      images.push(kept.manifest);
-      fetchedAtMs = Math.min(fetchedAtMs, Date.parse(kept.fetchedAt));
-    }
-    return { images, fetchedAtMs };
-  }
-
   function unavailable(view: View): MirrorError {
+    if (isOffline) return new MirrorError('Offline', 'this mirror is offline, and has no list of images from before');
     const reasons = feeds.map((feed) => feed.problem(view.channel) ?? `upstream ${feed.upstream.name}: no answer yet`);
-    return new MirrorError('ServiceUnavailableError', `no list of images yet: ${reasons.join('; ')}`);
+    const isLooped = feeds.length > 0 && feeds.every((feed) => feed.isLooped(view.channel));
+    const code = isLooped ? 'LoopDetected' : 'ServiceUnavailableError';
+    return new MirrorError(code, `no list of images yet: ${reasons.join('; ')}`);
   }
 
   return {
     async start() {
+      await deps.trust.load();
       const view = viewOf(undefined);
-      await Promise.all(feeds.map(async (feed) => feed.load(async () => loadKept(feed.upstream.name))));
+      await Promise.all([
+        keptImages.loadImported(),
+        ...feeds.map(async (feed) => feed.load(async () => keptImages.of(feed.upstream.name))),
+      ]);
       noteSaved(view);
       loaded.resolve();
+      if (isOffline) {
+        view.firstTry.resolve();
+        channelsTried.resolve();
+        return;
+      }
       loops.push(...feeds.map(async (feed) => loop(feed)));
       void Promise.all(feeds.map(async (feed) => feed.refreshChannels(abort.signal))).then(() =>
         channelsTried.resolve(),
@@ -299,26 +310,42 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
 
     async view(channel) {
       await loaded.promise;
-      await checkChannel(channel);
+      await known.checkChannel(channel);
       const view = viewOf(channel);
       view.lastAskedMs = deps.now();
       if (!view.hasSaved && !isComplete(view)) {
         await Promise.race([view.firstTry.promise, view.current === undefined ? firstWait() : view.patience]);
       }
-      // A list may have come since the last rebuild; where none has, this costs a comparison.
+      // A list may have come since the last rebuild; where none has, this costs a comparison. What the client sees is remembered.
+      view.isSettled ||= view.current !== undefined;
       rebuild(view);
       if (view.current === undefined) throw unavailable(view);
       return view.current;
     },
 
     peek: (channel) => views.get(keyOf(channel))?.current,
-    channels,
-    checkChannel,
+    channels: async () => known.channels(),
+    checkChannel: async (channel) => known.checkChannel(channel),
     knows: (uuid) => [...views.values()].some((view) => view.current?.snapshot.get(uuid) !== undefined),
     feeds: () => feeds,
 
-    async refresh() {
-      await Promise.all(feeds.map(refreshFeed));
+    async refresh({ accept } = { accept: false }) {
+      if (isOffline) return;
+      await Promise.all(feeds.map(async (feed) => refreshFeed(feed, accept)));
+    },
+
+    async noteImported() {
+      await keptImages.loadImported();
+      rebuildAll();
+    },
+
+    noteForgotten(uuid) {
+      if (keptImages.forgetImported(uuid)) rebuildAll();
+    },
+
+    reconsider() {
+      for (const view of views.values()) view.merged = undefined;
+      rebuildAll();
     },
 
     state() {
@@ -326,7 +353,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
       return {
         upstreams: feeds.map((feed) => feed.state()),
         images: view.current?.snapshot.size ?? 0,
-        conflicts: view.merged?.conflicts.length ?? 0,
+        conflicts: deps.trust.conflictCount,
       };
     },
 
@@ -342,11 +369,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
   }
 }
 
-function isSilent(feed: Feed): boolean {
-  return feed.channels === undefined;
-}
-
-function channelsUnknown(silent: readonly Feed[]): MirrorError {
-  const names = silent.map((feed) => feed.upstream.name).join(', ');
-  return new MirrorError('ServiceUnavailableError', `the channels of ${names} are not known: no answer yet`);
+/** Whether two lots of lists have the same in common; that one is confirmed now may end a conflict, though it is the same. */
+function isSame(a: readonly Part[], b: readonly Part[], what: 'manifests' | 'isFresh'): boolean {
+  return a.length === b.length && a.every((part, at) => part[what] === b[at]?.[what]);
 }

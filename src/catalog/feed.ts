@@ -5,9 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { LRUCache } from 'lru-cache';
 import type { Log } from '../config/log.ts';
-import type { Channel } from '../imgapi/channels.ts';
+import { isInChannel, type Channel } from '../imgapi/channels.ts';
+import { isLoop } from '../imgapi/errors.ts';
 import { parseManifest, type Manifest } from '../imgapi/manifest.ts';
+import type { KeptChannels } from '../records/kept-channels.ts';
 import type { Records } from '../records/records.ts';
+import type { Trust } from '../trust/trust.ts';
 import type { ListValidators, Upstream } from '../upstream/upstream.ts';
 import { judgeList } from './judge-list.ts';
 
@@ -42,6 +45,8 @@ export interface Feed {
   /** True once a refresh for `channel` has ended, well or not. */
   hasTried(channel: string | undefined): boolean;
   problem(channel: string | undefined): string | undefined;
+  /** True if the problem is that the upstream leads back to this mirror. */
+  isLooped(channel: string | undefined): boolean;
   /** Its default channel's name, where it has channels and one of them is that. */
   readonly defaultChannel: string | undefined;
   /** The channel to name to this upstream for a client that asks for `channel`; `absent`: it has no such channel. */
@@ -50,9 +55,15 @@ export interface Feed {
   ): { readonly kind: 'ask'; readonly channel: string | undefined } | { readonly kind: 'absent' };
   /** Asks for its channels again. Never rejects: what was known of them holds until it answers. */
   refreshChannels(signal: AbortSignal): Promise<void>;
-  /** Fetches the list for `channel` again; a call while one is under way shares it. Never rejects. */
-  refresh(channel: string | undefined, signal: AbortSignal): Promise<void>;
-  /** Takes the saved channels and the saved list of the default view; without one, what `fallback` gives, if anything. */
+  /**
+   * Fetches the list for `channel` again; a call while one is under way shares it. Never rejects.
+   * @param accept also takes a list that would be held back. Default false.
+   */
+  refresh(channel: string | undefined, signal: AbortSignal, accept?: boolean): Promise<void>;
+  /**
+   * Takes the kept channels and the saved list of the default view; without one, what `fallback` gives, if anything. What was
+   * lost of other lists it stands in for too.
+   */
   load(fallback: () => Promise<SavedImages>): Promise<void>;
   /** Takes the saved list for `channel` where there is none yet. */
   loadSaved(channel: string | undefined): Promise<void>;
@@ -68,6 +79,10 @@ export interface SavedImages {
 
 interface FeedDeps {
   readonly upstream: Upstream;
+  readonly trust: Pick<Trust, 'prepare'>;
+  readonly keptChannels: KeptChannels;
+  /** True: nothing is ever fetched. Default false. */
+  readonly isOffline?: boolean;
   readonly records: Records;
   readonly log: Log;
   readonly now: () => number;
@@ -77,6 +92,7 @@ interface Held {
   list: FeedList | undefined;
   validators: ListValidators;
   problem: string | undefined;
+  isLooped: boolean;
   hasTried: boolean;
   isLoaded: boolean;
   isSaved: boolean;
@@ -95,6 +111,9 @@ export function createFeed(deps: FeedDeps): Feed {
   const logged = new LRUCache<string, true>({ max: MAX_LOGGED });
   const refreshes = { ok: 0, failed: 0, held: 0 };
   let channels: readonly Channel[] | undefined;
+  let standIn: (() => Promise<SavedImages>) | undefined;
+  /** The records do not have the list that every run saves. */
+  let isLost = false;
   let askingChannels: Promise<void> | undefined;
 
   function channelFor(channel: string | undefined): ReturnType<Feed['channelFor']> {
@@ -118,6 +137,7 @@ export function createFeed(deps: FeedDeps): Feed {
       list: undefined,
       validators: {},
       problem: undefined,
+      isLooped: false,
       hasTried: false,
       isLoaded: false,
       isSaved: true,
@@ -139,19 +159,25 @@ export function createFeed(deps: FeedDeps): Feed {
       askingChannels = undefined;
     });
     await askingChannels;
+    // Not within: who asks again meanwhile gets a fresh answer.
+    if (channels !== undefined) await deps.keptChannels.set(upstream.name, channels);
   }
 
   async function askChannels(signal: AbortSignal): Promise<void> {
     try {
       channels = (await upstream.channels({ requestId: randomUUID(), signal })) ?? [];
-      await records.channels.set(upstream.name, channels);
     } catch (error) {
       // Not fatal: the list may be had all the same, and what was known of the channels still holds.
       log.debug({ err: error, upstream: upstream.name }, 'channels could not be fetched');
     }
   }
 
-  async function fetchInto(target: Held, asked: string | undefined, signal: AbortSignal): Promise<void> {
+  async function fetchInto(
+    target: Held,
+    asked: string | undefined,
+    signal: AbortSignal,
+    accept: boolean,
+  ): Promise<void> {
     try {
       const validators = target.list === undefined ? {} : target.validators;
       const answer = await upstream.list({ channel: asked, validators, requestId: randomUUID(), signal });
@@ -164,7 +190,7 @@ export function createFeed(deps: FeedDeps): Feed {
       }
       const manifests = parseList(answer.images, target);
       const verdict = judgeList(target.list?.manifests.length, manifests.length, target.shrunkenSeen);
-      if (verdict.kind === 'hold') {
+      if (verdict.kind === 'hold' && !accept) {
         // An empty list says nothing about what will be left; only lists with images are sightings of a smaller catalog.
         target.shrunkenSeen = manifests.length === 0 ? 0 : target.shrunkenSeen + 1;
         refreshes.held += 1;
@@ -172,7 +198,8 @@ export function createFeed(deps: FeedDeps): Feed {
         return;
       }
       target.shrunkenSeen = 0;
-      target.list = { manifests, fetchedAtMs: deps.now(), isStale: false };
+      const prepared = await deps.trust.prepare(upstream.name, manifests, false);
+      target.list = { manifests: prepared, fetchedAtMs: deps.now(), isStale: false };
       target.validators = answer.validators;
       noteGood(target, manifests.length);
       refreshes.ok += 1;
@@ -181,7 +208,7 @@ export function createFeed(deps: FeedDeps): Feed {
       signal.throwIfAborted();
       refreshes.failed += 1;
       target.shrunkenSeen = 0;
-      setStale(target, error instanceof Error ? error.message : String(error));
+      setStale(target, error instanceof Error ? error.message : String(error), isLoop(error));
     } finally {
       target.hasTried = true;
       // In the same turn in which the list is there: who asks for a refresh from now on gets another one.
@@ -194,11 +221,13 @@ export function createFeed(deps: FeedDeps): Feed {
     const isNews = !target.hasTried || target.problem !== undefined;
     if (isNews) log.info({ upstream: upstream.name, images }, 'catalog refreshed');
     target.problem = undefined;
+    target.isLooped = false;
   }
 
-  function setStale(target: Held, problem: string): void {
+  function setStale(target: Held, problem: string, isLooped = false): void {
     if (target.problem !== problem) log.warn({ upstream: upstream.name, problem }, 'catalog refresh failed');
     target.problem = problem;
+    target.isLooped = isLooped;
     if (target.list !== undefined) target.list = { ...target.list, isStale: true };
   }
 
@@ -239,7 +268,7 @@ export function createFeed(deps: FeedDeps): Feed {
     const saved = await records.lists.get(upstream.name, asked);
     if (saved === undefined) return;
     const { images, etag, lastModified } = saved;
-    take(
+    await take(
       target,
       { images, fetchedAtMs: Date.parse(saved.fetchedAt) },
       {
@@ -249,10 +278,24 @@ export function createFeed(deps: FeedDeps): Feed {
     );
   }
 
+  /** What is cached stands in for a list that is lost, as far as it belongs there. */
+  async function takeKept(target: Held, asked: string | undefined): Promise<void> {
+    if (target.list !== undefined || standIn === undefined) return;
+    const { images, fetchedAtMs } = await standIn();
+    const channel = asked ?? channels?.find((one) => one.default)?.name;
+    const belongs = images.filter((image) => {
+      const parsed = parseManifest(image);
+      return channel === undefined || !parsed.ok || isInChannel(parsed.manifest, channel);
+    });
+    if (belongs.length > 0) await take(target, { images: belongs, fetchedAtMs }, {});
+  }
+
   /** What is here already is newer. */
-  function take(target: Held, saved: SavedImages, validators: ListValidators): void {
+  async function take(target: Held, saved: SavedImages, validators: ListValidators): Promise<void> {
     if (target.list !== undefined) return;
-    target.list = { manifests: parseList(saved.images, target), fetchedAtMs: saved.fetchedAtMs, isStale: true };
+    const manifests = await deps.trust.prepare(upstream.name, parseList(saved.images, target), true);
+    if (target.list !== undefined) return;
+    target.list = { manifests, fetchedAtMs: saved.fetchedAtMs, isStale: true };
     target.validators = validators;
   }
 
@@ -272,14 +315,19 @@ export function createFeed(deps: FeedDeps): Feed {
     },
     hasTried: (channel) => held(channel)?.hasTried ?? true,
     problem: (channel) => held(channel)?.problem,
+    isLooped: (channel) => held(channel)?.isLooped === true,
 
-    async refresh(channel, signal) {
+    async refresh(channel, signal, accept = false) {
       const target = channelFor(channel);
       if (target.kind === 'absent') return;
       const into = heldFor(target.channel);
-      if (into.running !== undefined) return into.running;
+      if (into.running !== undefined) {
+        await into.running;
+        // One that began before the operator said so has held back what is to be taken.
+        if (!accept) return;
+      }
       into.running = takeSaved(into, target.channel)
-        .then(async () => fetchInto(into, target.channel, signal))
+        .then(async () => fetchInto(into, target.channel, signal, accept))
         .catch((error: unknown) => log.debug({ err: error, upstream: upstream.name }, 'refresh given up'));
       await into.running;
       // After the refresh, not within: who asks for another one meanwhile gets a fresh list.
@@ -287,18 +335,23 @@ export function createFeed(deps: FeedDeps): Feed {
     },
 
     async load(fallback) {
-      const savedChannels = await records.channels.get(upstream.name);
-      channels ??= savedChannels;
+      const keptChannels = await deps.keptChannels.get(upstream.name);
+      // Offline nobody will ever tell: then it is as if it had none.
+      channels ??= keptChannels ?? (deps.isOffline ? [] : undefined);
+      standIn = fallback;
       const target = heldFor(upstream.channel);
       await takeSaved(target, upstream.channel);
       if (target.list !== undefined) return;
-      const saved = await fallback();
-      if (saved.images.length > 0) take(target, saved, {});
+      isLost = true;
+      await takeKept(target, upstream.channel);
     },
 
     async loadSaved(channel) {
       const target = channelFor(channel);
-      if (target.kind === 'ask') await takeSaved(heldFor(target.channel), target.channel);
+      if (target.kind === 'absent') return;
+      await takeSaved(heldFor(target.channel), target.channel);
+      // Where the records are there, a list nobody has asked for yet is worth the wait for it.
+      if (isLost || deps.isOffline) await takeKept(heldFor(target.channel), target.channel);
     },
 
     state() {

@@ -1,9 +1,12 @@
 /**
- * Several upstreams' lists become one: a uuid belongs to the first upstream that lists it, for manifest, file and icon alike.
+ * Several upstreams' lists become one: a uuid belongs to the first upstream that lists it and does not contradict what is
+ * remembered of it, for manifest, file and icon alike.
  */
 import { comparePositions } from '../imgapi/list-query.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
+import { relationOf } from '../trust/file-facts.ts';
+import type { Remembered } from '../trust/remembered.ts';
 
 /** One upstream's list, as parsed. */
 export interface UpstreamList {
@@ -14,17 +17,22 @@ export interface UpstreamList {
 /** One listed image. */
 export interface CatalogEntry {
   readonly manifest: Manifest;
-  /** The owner: the first upstream in precedence that lists the uuid. */
+  /** The owner: the first upstream in precedence that lists the uuid without contradicting what is remembered of it. */
   readonly upstream: string;
-  /** The upstreams that list the uuid with the same SHA-1s, in precedence order, the owner first. */
+  /** The upstreams that list the uuid with the same files, in precedence order, the owner first. */
   readonly upstreams: readonly string[];
+  /**
+   * Present where all that list the uuid contradict what is remembered of it: the manifest is the remembered one, `upstream` who
+   * said so, and `upstreams` holds that one only if it does not say otherwise now.
+   */
+  readonly isRemembered?: true;
 }
 
-/** Two upstreams that disagree on the SHA-1 of a file of one uuid; the first in precedence is kept. */
+/** An upstream says other SHA-1s or sizes of an image than what is in force. */
 export interface Conflict {
-  readonly uuid: ImageUuid;
-  readonly kept: { readonly upstream: string; readonly sha1: Sha1Hex };
-  readonly dropped: { readonly upstream: string; readonly sha1: Sha1Hex };
+  readonly upstream: string;
+  /** What it says. */
+  readonly manifest: Manifest;
 }
 
 /** A place a blob can be had from: `GET /images/<uuid>/file?index=<index>` at that upstream. */
@@ -40,38 +48,75 @@ export type BlobSources = ReadonlyMap<Sha1Hex, readonly BlobSource[]>;
 export interface MergeResult {
   /** Sorted by (published_at as time, uuid): the order of every list. */
   readonly entries: readonly CatalogEntry[];
-  /** At most one per uuid and dropped upstream. */
+  /** At most one per uuid and upstream. */
   readonly conflicts: readonly Conflict[];
-  /** Every file of every list, the dropped side of a conflict too: its bytes are right for another uuid, maybe. */
+  /** Every file of every list, those of conflicts too: their bytes are right for another uuid, maybe. */
   readonly sources: BlobSources;
+}
+
+/** What is remembered of an image; see the trust room. */
+export type Recall = (uuid: ImageUuid) => Pick<Remembered, 'files' | 'manifest' | 'upstream'> | undefined;
+
+/** An image while the lists are gone through. */
+interface Claim {
+  readonly uuid: ImageUuid;
+  readonly remembered: ReturnType<Recall>;
+  owner: { readonly manifest: Manifest; readonly upstream: string } | undefined;
+  readonly upstreams: string[];
+  /** Who has contradicted it. */
+  readonly against: string[];
 }
 
 /**
  * Merges lists given in precedence order, one per upstream. Only active images are listed; of a uuid that one upstream lists twice, the first counts.
- * The same lists give the same result, whatever the order within each.
+ * What is remembered of an image beats precedence: who contradicts it does not own it. The same lists and memories give the
+ * same result, whatever the order within each.
  */
-export function mergeLists(lists: readonly UpstreamList[]): MergeResult {
-  const byUuid = new Map<ImageUuid, { manifest: Manifest; upstream: string; upstreams: string[] }>();
+export function mergeLists(lists: readonly UpstreamList[], recall: Recall = () => undefined): MergeResult {
+  const claims = new Map<ImageUuid, Claim>();
   const conflicts: Conflict[] = [];
   const sources = new Map<Sha1Hex, BlobSource[]>();
   for (const { upstream, manifests } of lists) {
     for (const manifest of activeOnce(manifests)) {
       addSources(sources, upstream, manifest);
-      const owned = byUuid.get(manifest.uuid);
-      if (owned === undefined) {
-        byUuid.set(manifest.uuid, { manifest, upstream, upstreams: [upstream] });
-      } else if (hasSameFiles(owned.manifest, manifest)) {
-        owned.upstreams.push(upstream);
-      } else {
-        conflicts.push(...conflictOf(owned.upstream, owned.manifest, upstream, manifest));
+      const claim = claimOf(claims, manifest.uuid, recall);
+      const inForce = claim.owner?.manifest.files ?? claim.remembered?.files;
+      const relation = inForce === undefined ? 'same' : relationOf(inForce, manifest.files);
+      if (relation === 'contradicts') {
+        claim.against.push(upstream);
+        conflicts.push({ upstream, manifest });
+      } else if (claim.owner === undefined) {
+        claim.owner = { manifest, upstream };
+        claim.upstreams.push(upstream);
+      } else if (relation === 'same') {
+        // One that lists files behind the owner's is no contradiction, and no source of the image as it is in force.
+        claim.upstreams.push(upstream);
       }
     }
   }
   return {
-    entries: [...byUuid.values()].toSorted((a, b) => comparePositions(a.manifest, b.manifest)),
+    entries: [...claims.values()]
+      .flatMap((claim) => entryOf(claim) ?? [])
+      .toSorted((a, b) => comparePositions(a.manifest, b.manifest)),
     conflicts,
     sources,
   };
+}
+
+function claimOf(claims: Map<ImageUuid, Claim>, uuid: ImageUuid, recall: Recall): Claim {
+  const known = claims.get(uuid);
+  if (known !== undefined) return known;
+  const fresh: Claim = { uuid, remembered: recall(uuid), owner: undefined, upstreams: [], against: [] };
+  claims.set(uuid, fresh);
+  return fresh;
+}
+
+/** Undefined where the remembered manifest is not at hand, or is not active any more: neither is listed. */
+function entryOf({ remembered, owner, upstreams, against }: Claim): CatalogEntry | undefined {
+  if (owner !== undefined) return { ...owner, upstreams };
+  if (remembered?.manifest?.state !== 'active') return undefined;
+  const { manifest, upstream } = remembered;
+  return { manifest, upstream, upstreams: against.includes(upstream) ? [] : [upstream], isRemembered: true };
 }
 
 /** One list's active images, each uuid once, in the order of lists. */
@@ -91,27 +136,4 @@ function addSources(sources: Map<Sha1Hex, BlobSource[]>, upstream: string, { uui
     if (known === undefined) sources.set(sha1, [source]);
     else known.push(source);
   }
-}
-
-function hasSameFiles(a: Manifest, b: Manifest): boolean {
-  return a.files.length === b.files.length && a.files.every((file, index) => file.sha1 === b.files[index]?.sha1);
-}
-
-/**
- * The first file two manifests of one uuid disagree on. None if one of them only lists more files: that is no contradiction, though
- * the lower one is no source for the whole image.
- */
-function conflictOf(keptUpstream: string, kept: Manifest, droppedUpstream: string, dropped: Manifest): Conflict[] {
-  for (const [index, { sha1 }] of kept.files.entries()) {
-    const other = dropped.files[index]?.sha1;
-    if (other === undefined || other === sha1) continue;
-    return [
-      {
-        uuid: kept.uuid,
-        kept: { upstream: keptUpstream, sha1 },
-        dropped: { upstream: droppedUpstream, sha1: other },
-      },
-    ];
-  }
-  return [];
 }

@@ -3,12 +3,14 @@
  * An image that is in no list is asked for at the upstreams: inactive origins of active images are served only by uuid.
  */
 import type { Log } from '../config/log.ts';
+import { notHereOffline } from '../imgapi/answers.ts';
 import { isInChannel } from '../imgapi/channels.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import { parseManifest } from '../imgapi/manifest.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
+import type { Trust } from '../trust/trust.ts';
 import { createAskUpstreams, type AskUpstreamsDeps, type LookupAnswer } from './ask-upstreams.ts';
 import type { Catalog } from './catalog.ts';
 import { createKnownOrigins } from './known-origins.ts';
@@ -33,7 +35,7 @@ export interface ResolveRequest {
 }
 
 export interface Resolver {
-  /** Throws `ServiceUnavailableError` when an upstream that may have the image could not be asked. */
+  /** Throws `Offline` for an image that is not here when nobody may be asked, `ServiceUnavailableError` when an upstream that may have the image could not be asked, `LoopDetected` where it is this mirror. */
   resolve(request: ResolveRequest): Promise<Resolution>;
   close(): void;
 }
@@ -42,6 +44,7 @@ export interface ResolverDeps extends Pick<AskUpstreamsDeps, 'healthOf' | 'budge
   readonly catalog: Catalog;
   readonly records: Records;
   readonly kept: KeptManifests;
+  readonly trust: Pick<Trust, 'remember' | 'judge' | 'judgeOld' | 'noteAbsent'>;
   readonly log: Log;
   readonly now: () => number;
   /** A look-up ended at the upstreams with this. */
@@ -55,6 +58,8 @@ export interface ResolverOptions {
   readonly lookupFreshMs: number;
   /** The highest in precedence among those that answer within this wins, ms. Default 2 s. */
   readonly precedenceWaitMs?: number;
+  /** True: nobody is asked, and what is not here is `Offline`, never absent. Default false. */
+  readonly isOffline?: boolean;
   /** Most look-ups under way at once; more are refused as unknown. Default 200. */
   readonly maxLookups?: number;
 }
@@ -80,6 +85,8 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const view = deps.catalog.peek(channel);
     const listed = view?.snapshot.get(uuid);
     if (view !== undefined && listed !== undefined) {
+      // The view may not be settled yet: what a client has seen is not to change.
+      deps.trust.remember(listed);
       return { kind: 'found', entry: listed, cache: view.isStale ? 'STALE' : 'HIT', fetchedAtMs: view.fetchedAtMs };
     }
     const key = `${uuid} ${channel ?? ''}`;
@@ -97,12 +104,25 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const { uuid, channel } = request;
     const saved = await savedLookup(request);
     if (saved !== undefined && deps.now() - saved.fetchedAtMs < options.lookupFreshMs) {
-      return { kind: 'found', entry: saved.entry, cache: 'HIT', fetchedAtMs: saved.fetchedAtMs };
+      const entry = await deps.trust.judgeOld(saved.entry);
+      return { kind: 'found', entry, cache: 'HIT', fetchedAtMs: saved.fetchedAtMs };
+    }
+    if (options.isOffline) {
+      const kept = await keptImage(request);
+      if (kept !== undefined) return kept;
+      if (saved === undefined) throw notHereOffline(uuid, 'its manifest');
+      return {
+        kind: 'found',
+        entry: await deps.trust.judgeOld(saved.entry),
+        cache: 'STALE',
+        fetchedAtMs: saved.fetchedAtMs,
+      };
     }
     if (await deps.records.negatives.has(uuid, channel)) {
       deps.onNegative();
       return (await keptImage(request)) ?? { kind: 'absent' };
     }
+    const { generation } = deps.records.negatives;
     const answer = await ask(request);
     if (answer.kind === 'found') {
       const { manifest, upstream } = answer.entry;
@@ -110,19 +130,21 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
       const fetchedAtMs = deps.now();
       const record = { upstream, manifest: manifest.json, fetchedAt: new Date(fetchedAtMs).toISOString() };
       await deps.records.lookups.set(uuid, channel, record, LOOKUP_KEPT_MS);
-      return { kind: 'found', entry: answer.entry, cache: 'MISS', fetchedAtMs };
+      return { kind: 'found', entry: await deps.trust.judge(answer.entry), cache: 'MISS', fetchedAtMs };
     }
+    if (answer.kind === 'absent') deps.trust.noteAbsent(uuid);
     // What was cached here is still served by uuid, though its upstream has dropped it or cannot be asked.
     const kept = await keptImage(request);
     if (kept !== undefined) return kept;
     if (answer.kind === 'absent') {
-      await deps.records.negatives.add(uuid, channel, options.negativeTtlMs);
+      await deps.records.negatives.add(uuid, channel, options.negativeTtlMs, generation);
       return { kind: 'absent' };
     }
     if (saved !== undefined) {
-      return { kind: 'found', entry: saved.entry, cache: 'STALE', fetchedAtMs: saved.fetchedAtMs };
+      const entry = await deps.trust.judgeOld(saved.entry);
+      return { kind: 'found', entry, cache: 'STALE', fetchedAtMs: saved.fetchedAtMs };
     }
-    throw unknown(uuid, answer.why);
+    throw unknown(uuid, answer.why, answer.isLoop === true);
   }
 
   async function ask(request: ResolveRequest): Promise<LookupAnswer> {
@@ -159,7 +181,8 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const channel = request.channel ?? feed?.defaultChannel;
     if (channel !== undefined && !isInChannel(entry.manifest, channel)) return undefined;
     origins.note(entry.manifest);
-    return { kind: 'found', entry, cache: 'STALE', fetchedAtMs: Date.parse(kept.fetchedAt) };
+    const inForce = await deps.trust.judgeOld(entry);
+    return { kind: 'found', entry: inForce, cache: 'STALE', fetchedAtMs: Date.parse(kept.fetchedAt) };
   }
 
   return { resolve, close: () => abort.abort() };
@@ -171,6 +194,9 @@ function entryOf(json: unknown, upstream: string, uuid: ImageUuid): CatalogEntry
   return parsed.ok && parsed.manifest.uuid === uuid ? createEntry(parsed.manifest, upstream) : undefined;
 }
 
-function unknown(uuid: ImageUuid, why: string): MirrorError {
-  return new MirrorError('ServiceUnavailableError', `cannot tell whether image ${uuid} exists: ${why}`);
+function unknown(uuid: ImageUuid, why: string, isLooped: boolean): MirrorError {
+  return new MirrorError(
+    isLooped ? 'LoopDetected' : 'ServiceUnavailableError',
+    `cannot tell whether image ${uuid} exists: ${why}`,
+  );
 }

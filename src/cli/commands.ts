@@ -1,15 +1,21 @@
 /** The commands there are. Each runs with its parsed options and returns an exit code. */
 import { escape } from '../config/problem.ts';
 import { PRODUCT } from '../config/product.ts';
+import { bashCompletion } from './completion-bash.ts';
+import { zshCompletion } from './completion-zsh.ts';
 import { configCheck } from './config-check.ts';
 import { configPrint } from './config-print.ts';
-import { CONFIG_OPTIONS, JSON_OPTION } from './flags.ts';
+import { CONFIG_OPTIONS, DRY_RUN_OPTION, JSON_OPTION, MIRROR_OPTIONS } from './flags.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionSpecs, OptionValues } from './parse-options.ts';
 import { readConfig } from './read-config.ts';
 import { reportProblems } from './report-problems.ts';
 import { runtimeFindings } from './self-check.ts';
 import { createSignals } from './signals.ts';
+
+/** As many as the API takes. */
+const MAX_SELECTORS = 1_000;
+const SELECTORS = { usage: 'SELECTOR...', min: 1, max: MAX_SELECTORS };
 
 export interface Command {
   /** One word, or two for a command of a group: `serve`, `config check`. */
@@ -19,8 +25,10 @@ export interface Command {
   /** What the help text says beside usage, options and example. */
   readonly about: string;
   readonly options: OptionSpecs;
+  /** The arguments beside the options; none are taken where it is left out. */
+  readonly positionals?: { readonly usage: string; readonly min: number; readonly max: number };
   readonly example: string;
-  run(options: OptionValues, io: CommandIo): Promise<number>;
+  run(options: OptionValues, io: CommandIo, positionals: readonly string[]): Promise<number>;
 }
 
 export const COMMANDS: readonly Command[] = [
@@ -50,7 +58,144 @@ export const COMMANDS: readonly Command[] = [
     example: 'IMGAPI_MIRROR_CACHE_MAX_BYTES=200GiB imgapi-mirror config print',
     run: configPrint,
   },
+  {
+    name: 'doctor',
+    summary: 'Examine the mirror, as it stands and as its clients meet it.',
+    about:
+      'Looks at the configuration, the certificate, the cache directory, the mirror that runs on it and its upstreams; then at the mirror as imgadm and sdc-clients do: ping, list, a manifest, a small file, TLS. Each line says what was found and what to do. Changes nothing, and needs no mirror to be stopped. Exits 0 if there is no problem, 1 if there is one.',
+    options: {
+      ...CONFIG_OPTIONS,
+      'as-client': {
+        type: 'string',
+        value: 'URL',
+        help: 'the mirror to examine as a client would (default: the one that runs on the cache directory)',
+      },
+      ...JSON_OPTION,
+    },
+    example: 'imgapi-mirror doctor --as-client http://mirror.example.com:8080',
+    run: doctorCommand,
+  },
+  {
+    name: 'completion bash',
+    summary: 'Print what makes bash complete these commands.',
+    about: 'Commands, options and the fixed values of options, for bash 3.2 and newer.',
+    options: {},
+    example: 'source <(imgapi-mirror completion bash)',
+    run: async (_options, io) => printText(io, bashCompletion(COMMANDS)),
+  },
+  {
+    name: 'completion zsh',
+    summary: 'Print what makes zsh complete these commands.',
+    about: 'Commands, options and the fixed values of options, for zsh with compinit.',
+    options: {},
+    example: 'source <(imgapi-mirror completion zsh)',
+    run: async (_options, io) => printText(io, zshCompletion(COMMANDS)),
+  },
+  {
+    name: 'list',
+    summary: 'List the images that are known.',
+    about:
+      'Lists every image the mirror knows, or those that any of the selectors selects: what the upstreams list, and what is kept here although no list has it any more. The terms of one selector must all hold.',
+    options: { ...MIRROR_OPTIONS, cached: { type: 'boolean', help: 'only those whose files are all stored' } },
+    positionals: { usage: '[SELECTOR...]', min: 0, max: MAX_SELECTORS },
+    example: "imgapi-mirror list 'name=base-64* latest=2 with-origins' --cached",
+    run: late(async () => (await import('./list.ts')).list),
+  },
+  {
+    name: 'show',
+    summary: 'Show all that is known of one image.',
+    about:
+      'Shows where an image can be had from, what is stored of it, and what it rests on. With --json its manifest too.',
+    options: MIRROR_OPTIONS,
+    positionals: { usage: 'UUID', min: 1, max: 1 },
+    example: 'imgapi-mirror show 1d05e788-5409-11eb-b12f-037bd7fee4ee',
+    run: late(async () => (await import('./show.ts')).show),
+  },
+  {
+    name: 'status',
+    summary: 'Show what the mirror is, has and does.',
+    about:
+      'Shows savings, disk, upstreams and running downloads. With --watch again every second until Ctrl-C; with --json one object each time.',
+    options: { ...MIRROR_OPTIONS, watch: { type: 'boolean', help: 'again every second' } },
+    example: 'imgapi-mirror status --watch',
+    run: late(async () => (await import('./status.ts')).status),
+  },
+  {
+    name: 'refresh',
+    summary: 'Ask the upstreams for their lists now.',
+    about:
+      'Fetches every list anew and forgets what the upstreams did not have. A list that is empty or much shorter than the last one is held back, unless --accept takes it. Exits 1 if a list could not be had or was held back.',
+    options: {
+      ...MIRROR_OPTIONS,
+      accept: { type: 'boolean', help: 'take lists that are held back for being too short' },
+    },
+    example: 'imgapi-mirror refresh --accept',
+    run: late(async () => (await import('./refresh.ts')).refresh),
+  },
+  {
+    name: 'prefetch',
+    summary: 'Fetch images before they are asked for.',
+    about:
+      'Fetches the files of the images that any of the selectors selects, origins first. With --dry-run it says what that would be, and what would have to go for it. What clients want goes before it. Interrupted, it goes on where it was when it is run again. Exits 1 if an image could not be fetched.',
+    options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION },
+    positionals: SELECTORS,
+    example: "imgapi-mirror prefetch 'name=base-64-lts latest=2 with-origins'",
+    run: late(async () => (await import('./prefetch.ts')).prefetch),
+  },
+  {
+    name: 'pin',
+    summary: 'Keep images, and all they rest on, from eviction.',
+    about:
+      'Pins the images that any of the selectors selects, with their chain of origins. Fetches nothing: prefetch does.',
+    options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION },
+    positionals: SELECTORS,
+    example: "imgapi-mirror pin 'name=base-64-lts latest=1'",
+    run: late(async () => (await import('./pin.ts')).pin),
+  },
+  {
+    name: 'unpin',
+    summary: 'Let eviction take images again.',
+    about: 'Removes the pins of the images that any of the selectors selects. Removes no file.',
+    options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION },
+    positionals: SELECTORS,
+    example: 'imgapi-mirror unpin pinned',
+    run: late(async () => (await import('./pin.ts')).unpin),
+  },
+  {
+    name: 'evict',
+    summary: 'Remove the files of images from the cache.',
+    about:
+      'Shows what would be removed; with --yes it is. What is pinned stays, and so does what a pinned or kept image rests on: it is named, with the reason.',
+    options: { ...MIRROR_OPTIONS, yes: { type: 'boolean', short: 'y', help: 'do it' } },
+    positionals: SELECTORS,
+    example: "imgapi-mirror evict 'name=debian-* published<2022-01-01 cached' --yes",
+    run: late(async () => (await import('./evict.ts')).evict),
+  },
+  {
+    name: 'accept',
+    summary: 'Take what an upstream now says of an image.',
+    about:
+      'The first SHA-1 and size that were seen for a uuid stay in force, whatever an upstream says later. This takes the later word instead. list shows conflicts.',
+    options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION },
+    positionals: { usage: 'UUID...', min: 1, max: MAX_SELECTORS },
+    example: 'imgapi-mirror accept 1d05e788-5409-11eb-b12f-037bd7fee4ee',
+    run: late(async () => (await import('./accept.ts')).accept),
+  },
+  {
+    name: 'scrub',
+    summary: 'Read everything stored again and check it.',
+    about:
+      'Checks the SHA-1 and SHA-256 of every stored file, sets aside what has rotted, and fetches it again. A mirror that runs does the same in the background every cache.scrubEvery. Exits 1 if something could not be checked or could not be fetched again.',
+    options: MIRROR_OPTIONS,
+    example: 'imgapi-mirror scrub',
+    run: late(async () => (await import('./scrub.ts')).scrub),
+  },
 ];
+
+/** Loads a command when it is run: the clients of one are not needed for the help of another. */
+function late(load: () => Promise<Command['run']>): Command['run'] {
+  return async (...given) => (await load())(...given);
+}
 
 async function serveCommand(options: OptionValues, io: CommandIo): Promise<number> {
   const read = await readConfig(io, options);
@@ -63,4 +208,15 @@ async function serveCommand(options: OptionValues, io: CommandIo): Promise<numbe
   // Loaded late: the other commands need no server, and start in a fraction of its time.
   const { serve } = await import('./serve.ts');
   return serve(read.config, io, { signals, warnings: read.warnings, reread: async () => readConfig(io, options) });
+}
+
+async function doctorCommand(options: OptionValues, io: CommandIo): Promise<number> {
+  // Loaded late: nobody else needs its clients.
+  const { doctor } = await import('./doctor.ts');
+  return doctor(options, io);
+}
+
+function printText(io: CommandIo, text: string): number {
+  io.stdout.write(text);
+  return EXIT.done;
 }

@@ -23,7 +23,7 @@ export function overview(commands: readonly Command[]): string {
 /** A command's usage, options and example. */
 export function commandHelp(command: Command): string {
   return [
-    `Usage: ${PRODUCT.name} ${command.name} [OPTIONS]`,
+    `Usage: ${PRODUCT.name} ${command.name}${command.positionals === undefined ? '' : ` ${command.positionals.usage}`} [OPTIONS]`,
     '',
     command.about,
     '',

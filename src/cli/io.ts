@@ -5,6 +5,8 @@ export interface Output {
   write(text: string): void;
   /** True where a person is looking, so that colours and bars make sense. */
   readonly isTerminal: boolean;
+  /** Characters in a line of the terminal. Default 80. */
+  readonly columns?: number;
 }
 
 export type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';

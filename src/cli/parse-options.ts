@@ -11,6 +11,8 @@ export interface OptionSpec {
   readonly short?: string;
   /** What stands for the value in help texts, such as `FILE`. */
   readonly value?: string;
+  /** The only values it takes, where they are fixed: for completion. */
+  readonly values?: readonly string[];
   readonly help: string;
 }
 

@@ -21,9 +21,12 @@ export async function runCli(io: CommandIo): Promise<number> {
   const { command, args } = found;
   // Asked for with some other mistake on the line, help is still what is needed.
   if (args.includes('--help') || args.includes('-h')) return done(io, commandHelp(command));
-  const parsed = parseOptions(args, { ...command.options, ...HELP_OPTION });
+  const { min, max, usage: expected } = command.positionals ?? { min: 0, max: 0, usage: '' };
+  const parsed = parseOptions(args, { ...command.options, ...HELP_OPTION }, max);
   if (!parsed.ok) return mistake(io, parsed.message, command.name);
-  return command.run(parsed.options, io);
+  const { options, positionals } = parsed;
+  if (positionals.length < min) return mistake(io, `${command.name} needs ${expected}`, command.name);
+  return command.run(options, io, positionals);
 }
 
 function find(args: readonly string[]): { readonly command: Command; readonly args: readonly string[] } | undefined {

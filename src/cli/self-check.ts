@@ -7,7 +7,7 @@ import { constants } from 'node:fs';
 import { access, open, stat, statfs, unlink, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
-import { formatSize } from '../config/units.ts';
+import { formatSize, roughSize } from '../config/units.ts';
 import { readTextFile } from './read-text-file.ts';
 
 export interface Finding {
@@ -152,11 +152,4 @@ function error(check: Finding['check'], message: string): Finding {
 
 function codeOf(cause: unknown): string {
   return cause instanceof Error && 'code' in cause ? String(cause.code) : String(cause);
-}
-
-/** In the largest unit of which there is at least one, to a tenth: for reading, not for a configuration. */
-function roughSize(bytes: number): string {
-  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
-  const at = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
-  return `${Math.round((bytes / 1024 ** at) * 10) / 10}${units[at]}`;
 }

@@ -1,24 +1,23 @@
 /** `serve`: runs the mirror until it is told to stop. */
-import { randomBytes, randomUUID } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
-import path from 'node:path';
 import type { FastifyInstance } from 'fastify';
-import { createApp, type App } from '../app.ts';
+import type { App } from '../app.ts';
 import type { Log } from '../config/log.ts';
 import { PRODUCT } from '../config/product.ts';
 import { escape } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
-import { DataDirError, openDataDir, type DataDir } from '../records/data-dir.ts';
+import { DataDirError } from '../records/data-dir.ts';
 import type { TlsPair } from '../http/tls.ts';
-import { createSqliteStore } from '../records/sqlite-store.ts';
 import { MAX_SKEW_MS } from '../upstream/clock-check.ts';
+import { readAdminToken } from './admin-token.ts';
 import { readCaFiles } from './ca-files.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import { createLogger, type Logger } from './logger.ts';
+import { openMirror, type OpenMirror } from './open-mirror.ts';
 import type { ReadConfigResult } from './read-config.ts';
 import { createReloader } from './reload.ts';
 import { reportProblems } from './report-problems.ts';
-import { selfCheck } from './self-check.ts';
 import { createSignals, type Signals } from './signals.ts';
 import { clockLine, startLines, upstreamLine } from './start-lines.ts';
 import { readTlsFiles } from './tls-files.ts';
@@ -40,8 +39,7 @@ export interface ServeSession {
 
 /** Everything `run` needs of a mirror that is built. */
 interface Started {
-  readonly app: App;
-  readonly dataDir: DataDir;
+  readonly mirror: OpenMirror;
   readonly config: Config;
   readonly io: CommandIo;
   readonly log: Log;
@@ -57,15 +55,23 @@ export async function serve(config: Config, io: CommandIo, session: ServeSession
   try {
     const ca = await readCaFiles(config, io.cwd);
     const tls = await readTlsFiles(config.listen.tls, io.cwd, Date.now());
-    if (!ca.ok || !tls.ok) {
-      return reportProblems(io, [...(ca.ok ? [] : ca.problems), ...(tls.ok ? [] : tls.problems)], false);
+    const admin = await readAdminToken(config.admin, io.cwd);
+    if (!ca.ok || !tls.ok || !admin.ok) {
+      const problems = [ca, tls, admin].flatMap((read) => (read.ok ? [] : read.problems));
+      return reportProblems(io, problems, false);
     }
     const logger = await createLogger(config.log, io.stdout);
     for (const warning of [...(session.warnings ?? []), ...tls.warnings]) {
       io.stderr.write(`warning: ${escape(warning)}\n`);
       logger.log.warn({ warning }, 'configuration warning');
     }
-    return await serveFrom(config, io, session, { logger, signals, ca: ca.texts, tls: tls.pair });
+    return await serveFrom(config, io, session, {
+      logger,
+      signals,
+      ca: ca.texts,
+      tls: tls.pair,
+      adminToken: admin.token,
+    });
   } finally {
     clearInterval(staying);
     signals.release();
@@ -82,58 +88,47 @@ async function serveFrom(
     readonly signals: Signals;
     readonly ca: ReadonlyMap<string, string>;
     readonly tls: TlsPair | undefined;
+    readonly adminToken: string | undefined;
   },
 ): Promise<number> {
-  const { logger, signals, ca, tls } = parts;
+  const { logger, signals, ca, tls, adminToken } = parts;
   const { log } = logger;
-  const dir = path.resolve(io.cwd, config.cache.dir);
-  let dataDir: DataDir;
+  let opened: Awaited<ReturnType<typeof openMirror>>;
   try {
-    dataDir = await openDataDir({ log }, { dir, pid: io.pid });
+    opened = await openMirror(
+      config,
+      {
+        io,
+        log,
+        ca,
+        tls,
+        adminToken,
+        onFinding({ severity, check, message }) {
+          if (severity === 'warning') io.stderr.write(`warning: ${escape(message)}\n`);
+          else refuse(io, message);
+          log[severity === 'warning' ? 'warn' : 'error']({ check, problem: message }, 'self-check');
+        },
+      },
+      () => signals.stopped.aborted,
+    );
   } catch (error) {
     if (error instanceof DataDirError) return refuse(io, error.message);
     throw error;
   }
+  if (opened === 'unfit') return EXIT.failed;
+  if (opened === 'stopped') return EXIT.done;
+  const { app } = opened;
+  const reread = session.reread ?? (async () => ({ ok: true, config, warnings: [], file: undefined }) as const);
+  const reload = createReloader({ app, logger, reread, cwd: io.cwd, now: Date.now }, { config, tls, ca });
   try {
-    const findings = await selfCheck({ dir, minFreeBytes: config.cache.minFreeBytes });
-    for (const { severity, check, message } of findings) {
-      if (severity === 'warning') io.stderr.write(`warning: ${escape(message)}\n`);
-      else refuse(io, message);
-      log[severity === 'warning' ? 'warn' : 'error']({ check, problem: message }, 'self-check');
-    }
-    if (findings.some(({ severity }) => severity === 'error')) return EXIT.failed;
-    if (signals.stopped.aborted) return EXIT.done;
-    const recordsStore = createSqliteStore(path.join(dir, 'records.sqlite'));
-    if (recordsStore.setAside !== undefined) {
-      log.warn({ file: recordsStore.setAside }, 'records were damaged: set aside, begun anew');
-    }
-    const app = createApp(
-      { ...config, cache: { ...config.cache, dir } },
-      {
-        log,
-        recordsStore,
-        caOf: (name) => ca.get(name),
-        tls,
-        hostname: hostname(),
-        nodeVersion: io.nodeVersion,
-        now: Date.now,
-        monotonicNow: () => performance.now(),
-        random: Math.random,
-      },
-    );
-    const reread = session.reread ?? (async () => ({ ok: true, config, warnings: [], file: undefined }) as const);
-    const reload = createReloader({ app, logger, reread, cwd: io.cwd, now: Date.now }, { config, tls, ca });
-    try {
-      return await run({ app, dataDir, config, io, log, signals, reload });
-    } finally {
-      await app.close();
-    }
+    return await run({ mirror: opened, config, io, log, signals, reload });
   } finally {
-    await dataDir.close();
+    await opened.close();
   }
 }
 
-async function run({ app, dataDir, config, io, log, signals, reload }: Started): Promise<number> {
+async function run({ mirror, config, io, log, signals, reload }: Started): Promise<number> {
+  const { app, dataDir, secret } = mirror;
   await app.start();
   if (signals.stopped.aborted) return EXIT.done;
   const { host } = config.listen;
@@ -145,14 +140,14 @@ async function run({ app, dataDir, config, io, log, signals, reload }: Started):
   const scheme = config.listen.tls.certFile === null ? 'http' : 'https';
   const port = portOf(app.server);
   const localUrl = `${scheme}://${isAnyHost(host) ? '127.0.0.1' : bracketed(host)}:${port}`;
-  await dataDir.writeServing({ address: localUrl, pid: io.pid, secret: randomBytes(32).toString('base64url') });
+  await dataDir.writeServing({ address: localUrl, pid: io.pid, secret });
   const url = config.listen.publicUrl ?? `${scheme}://${bracketed(reachableHost(host))}:${port}`;
   for (const line of startLines({ config, dir: dataDir.dir, url, version: PRODUCT.version }))
     io.stderr.write(`${line}\n`);
   log.info({ url, localUrl, dir: dataDir.dir, version: PRODUCT.version }, 'listening');
   // It logs whatever becomes of it, and is over before the process: everything it waits for is a small file.
   signals.onReload(() => void reload());
-  void sayWhetherUpstreamsAnswer(app, io, signals.stopped);
+  if (!config.offline) void sayWhetherUpstreamsAnswer(app, io, signals.stopped);
   log.info({ signal: await signals.stopAsked }, 'stopping');
   await app.drain();
   return EXIT.done;

@@ -19,6 +19,7 @@ export function startLines({ config, dir, url, version }: StartFacts): string[] 
     `imgapi-mirror ${version}`,
     `  on a SmartOS host:  imgadm sources -a ${escape(url)}`,
     `  cache:              ${escape(dir)} (${most}, ${formatSize(minFreeBytes)} of the disk left free)`,
+    ...(config.offline ? ['  offline:            no upstream is asked, what is cached or imported is served'] : []),
     ...config.upstreams.map(({ name, url: from }) => `  upstream:           ${escape(name)}  ${escape(from)}`),
   ];
 }

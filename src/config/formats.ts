@@ -1,5 +1,8 @@
 /** Checks of texts that must be more than text: URLs, hosts, names, headers. */
 import { isIP } from 'node:net';
+import { IMPORTED } from './reserved-names.ts';
+import { checkListSelectorText, checkSelectorText } from './selector-format.ts';
+import { parseDays, parseTimeOfDay, parseTimeWindow } from './time-window.ts';
 
 /** The named forms a text key can be asked to have. */
 export type Format = keyof typeof FORMATS;
@@ -41,7 +44,7 @@ const FORMATS = {
 
   'upstream-name': (text: string): FormatResult => {
     // The name of the upstream that imported images form.
-    if (text.toLowerCase() === 'imported') return { wants: 'another name (this one is for imported images)' };
+    if (text.toLowerCase() === IMPORTED) return { wants: 'another name (this one is for imported images)' };
     return isUpstreamName(text)
       ? { value: text }
       : { wants: 'letters, digits, ".", "_", ":" and "-", beginning with a letter or digit,' };
@@ -85,6 +88,26 @@ const FORMATS = {
       url !== undefined && url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '';
     return isPlain ? { value: url.origin } : { wants: 'an http:// or https:// URL without a path' };
   },
+
+  'begin-time': (text: string): FormatResult =>
+    parseTimeOfDay(text) === undefined || text === '24:00'
+      ? { wants: 'a time of the day from 00:00 to 23:59' }
+      : { value: text },
+
+  'end-time': (text: string): FormatResult =>
+    parseTimeOfDay(text) === undefined ? { wants: 'a time of the day from 00:00 to 24:00' } : { value: text },
+
+  days: (text: string): FormatResult =>
+    parseDays(text) === undefined
+      ? { wants: 'days such as mon-fri or sat,sun (mon, tue, wed, thu, fri, sat, sun)' }
+      : { value: text },
+
+  'time-window': (text: string): FormatResult =>
+    parseTimeWindow(text) === undefined ? { wants: 'hours such as 01:00-05:00 or 22:00-06:00' } : { value: text },
+
+  selector: checkSelectorText,
+
+  'list-selector': checkListSelectorText,
 
   path: (text: string): FormatResult => (text.includes('\0') ? { wants: 'a path' } : { value: text }),
 };

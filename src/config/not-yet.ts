@@ -18,19 +18,6 @@ interface NotYet {
 
 export const NOT_YET: readonly NotYet[] = [
   { key: 'upstreams[].kind', values: ['dsapi', 'directory'] },
-  { key: 'upstreams[].include' },
-  { key: 'upstreams[].exclude' },
-  { key: 'upstreams[].prefetchDownloads' },
-  { key: 'upstreams[].bandwidth.limit' },
-  { key: 'upstreams[].bandwidth.schedule' },
-  { key: 'catalog.listOnlyCached' },
-  { key: 'cache.scrubEvery' },
-  { key: 'prefetch[].select' },
-  { key: 'prefetch[].every' },
-  { key: 'prefetch[].window' },
-  { key: 'offline' },
-  { key: 'admin.token' },
-  { key: 'admin.tokenFile' },
   { key: 'store.index' },
   { key: 'store.blobs' },
 ];

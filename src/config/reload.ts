@@ -12,8 +12,16 @@ export const LIVE_KEYS: readonly string[] = [
   'listen.maxResponsesPerClient',
   'listen.clientStallTimeout',
   'listen.drainTimeout',
+  'upstreams[].bandwidth.limit',
+  'upstreams[].bandwidth.schedule',
   'catalog.refreshEvery',
+  'catalog.listOnlyCached',
   'catalog.negativeTtl',
+  'cache.finishAbandoned',
+  'cache.keepPartials',
+  'cache.keepQuarantined',
+  'cache.scrubEvery',
+  'prefetch',
   'log.level',
 ];
 
@@ -39,6 +47,18 @@ export function compareConfigs(running: Config, next: Config): ConfigChanges {
     if (isInside) continue;
     const [before, after] = [valueAt(running, path), valueAt(next, path)];
     if (isDeepStrictEqual(before, after)) continue;
+    if (name === 'upstreams') {
+      const upstreams = withBandwidths(running, next);
+      for (const key of ['limit', 'schedule'] as const) {
+        const isChanged = upstreams.some(
+          ({ bandwidth }, index) => !isDeepStrictEqual(bandwidth[key], running.upstreams[index]?.bandwidth[key]),
+        );
+        if (isChanged) live.push(`upstreams[].bandwidth.${key}`);
+      }
+      config = withValue(config, path, upstreams);
+      if (!isDeepStrictEqual(upstreams, after)) needRestart.push(name);
+      continue;
+    }
     if (LIVE_KEYS.includes(name) && !(isTlsSwitched && name.startsWith('listen.tls.'))) {
       live.push(name);
       config = withValue(config, path, after);
@@ -48,6 +68,14 @@ export function compareConfigs(running: Config, next: Config): ConfigChanges {
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- every value comes from one of two configurations, at its own key
   return { live, needRestart, config: config as Config };
+}
+
+/** The running upstreams, each with the new bandwidth of the one that has its name. */
+function withBandwidths(running: Config, next: Config): Config['upstreams'] {
+  return running.upstreams.map((upstream) => {
+    const same = next.upstreams.find(({ name }) => name === upstream.name);
+    return same === undefined ? upstream : { ...upstream, bandwidth: same.bandwidth };
+  });
 }
 
 function valueAt(value: unknown, path: readonly string[]): unknown {

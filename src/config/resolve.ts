@@ -109,7 +109,8 @@ function resolveLeaf(schema: KeySchema, raw: unknown, wrong: (wants: string) => 
     const { parse } = UNITS[schema.unit];
     const value = raw === 0 ? 0 : typeof raw === 'string' ? parse(raw) : undefined;
     const [least, most] = [parse(schema.atLeast ?? '0') ?? 0, parse(schema.atMost ?? '') ?? Infinity];
-    return value !== undefined && value >= least && value <= most ? value : wrong(wantsOf(schema));
+    const isOff = value === 0 && schema.orZero === true;
+    return isOff || (value !== undefined && value >= least && value <= most) ? value : wrong(wantsOf(schema));
   }
   if (schema.type === 'integer') {
     const isFit =
@@ -148,7 +149,8 @@ function sampleOf({ example, default: standard }: KeySchema): string {
 function wantsOfUnit(unit: Unit, schema: KeySchema): string {
   const least = schema.atLeast === undefined ? '' : `, at least ${schema.atLeast}`;
   const most = schema.atMost === undefined ? '' : `, at most ${schema.atMost}`;
-  return `${UNITS[unit].wants}${least}${most}${sampleOf(schema)}`;
+  const off = schema.orZero === true ? ', or 0' : '';
+  return `${UNITS[unit].wants}${least}${most}${off}${sampleOf(schema)}`;
 }
 
 /**

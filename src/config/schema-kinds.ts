@@ -23,7 +23,7 @@ import type { Unit } from './units.ts';
 
 export type { Static };
 
-/** What a key may say about itself. JSON Schema's own keywords, and beside them ours: `unit`, `atLeast`, `atMost`, `secret`, `example`, `derived`. */
+/** What a key may say about itself. JSON Schema's own keywords, and beside them ours: `unit`, `atLeast`, `atMost`, `orZero`, `secret`, `example`, `derived`. */
 export interface KeyOptions {
   /** What it does, and what it costs. One or more sentences, for the documentation. */
   readonly description: string;
@@ -57,9 +57,11 @@ export interface KeySchema extends Partial<KeyOptions> {
   /** Bounds of a key with a unit, as written in a file. */
   readonly atLeast?: string;
   readonly atMost?: string;
+  /** 0 is allowed as well, though it is less than `atLeast`: it turns the thing off. */
+  readonly orZero?: boolean;
 }
 
-type Bounds = { readonly atLeast?: string; readonly atMost?: string };
+type Bounds = Pick<KeySchema, 'atLeast' | 'atMost' | 'orZero'>;
 
 /** Longest text of a key that says nothing else, in characters. */
 const MAX_TEXT = 4096;

@@ -89,18 +89,38 @@ const listen = section('Where clients reach the mirror.', {
 
 const bandwidth = section('How much of the line to this upstream may be used.', {
   limit: nullable(
-    rate({ example: '5MiB', atLeast: '1KiB', description: 'The most that is fetched, per second. Null is no limit.' }),
+    rate({
+      example: '5MiB',
+      atLeast: '1KiB',
+      description:
+        'The most that all transfers of files take together, per second; clients first, the prefetcher has what they leave. Null is no limit: then the prefetcher crawls (64 KiB per second) while anything is fetched for clients. Applied on SIGHUP.',
+    }),
   ),
   schedule: list(
     section('Another limit for some hours of some days.', {
-      from: text({ description: 'When it begins, local time, such as `08:00`.' }),
-      to: text({ description: 'When it ends, local time, such as `18:00`.' }),
-      days: text({ default: 'mon-sun', description: 'The days it is for, such as `mon-fri`.' }),
+      from: text({
+        format: 'begin-time',
+        example: '08:00',
+        description: "When it begins, by the clock of the mirror's time zone (`TZ`), such as `08:00`.",
+      }),
+      to: text({
+        format: 'end-time',
+        example: '18:00',
+        description:
+          'When it ends, such as `18:00`; `24:00` is midnight. A time before `from` is on the next day, the same time makes it a whole day.',
+      }),
+      days: text({
+        default: 'mon-sun',
+        format: 'days',
+        example: 'mon-fri',
+        description:
+          'The days it is for, such as `mon-fri` or `sat,sun`. Hours past midnight belong to the day on which they began.',
+      }),
       limit: nullable(
         rate({ example: '5MiB', atLeast: '1KiB', description: 'The limit in those hours. Null is no limit.' }),
       ),
     }),
-    { default: [], description: 'Limits by the hour; the first that fits is used, else `limit`.' },
+    { default: [], description: 'Limits by the hour; the first that fits is used, else `limit`. Applied on SIGHUP.' },
   ),
 });
 
@@ -143,13 +163,14 @@ const upstream = section('One image server.', {
     description:
       'Headers sent with every request to this upstream, such as Authorization; never sent to another origin.',
   }),
-  include: list(text({ description: 'A selector.' }), {
+  include: list(text({ format: 'list-selector', description: 'A selector, such as `os=smartos latest=3`.' }), {
     default: [],
-    description: 'Selectors: only these images are merged. Empty is all of them.',
+    description:
+      'Selectors: of its list only these images are merged; empty is all of it. An image that is left out is in no list, and still served to whom asks for its uuid, as origins are.',
   }),
-  exclude: list(text({ description: 'A selector.' }), {
+  exclude: list(text({ format: 'list-selector', description: 'A selector, such as `name=test-*`.' }), {
     default: [],
-    description: 'Selectors: these images are left out.',
+    description: 'Selectors: these images are left out of its list, whatever `include` says.',
   }),
   connectTimeout: time({
     default: '10s',
@@ -175,7 +196,7 @@ const upstream = section('One image server.', {
     default: 2,
     minimum: 1,
     maximum: 1000,
-    description: 'Most downloads of the prefetcher at one time.',
+    description: 'Most downloads of the prefetcher at one time, beside those of `maxDownloads`.',
   }),
   proxy: text({
     default: 'env',
@@ -186,7 +207,7 @@ const upstream = section('One image server.', {
   allowAddresses: list(text({ format: 'cidr', description: 'An address range, such as `127.0.0.0/8`.' }), {
     default: [],
     description:
-      "Address ranges (CIDR) the upstream's name may resolve to among loopback, link-local and cloud metadata addresses. An address or localhost written in `url` is allowed by being written; private ranges are always allowed.",
+      "Address ranges (CIDR) the upstream's name may resolve to among loopback, link-local and cloud metadata addresses. An address or localhost written in `url` is allowed by being written; private ranges are always allowed. Behind a proxy it is the proxy that resolves names: only `localhost` and names below it are refused here.",
   }),
   allowRedirectsTo: list(text({ format: 'origin', description: 'An origin, such as `https://cdn.example.com`.' }), {
     default: [],
@@ -205,7 +226,8 @@ const catalog = section('The merged list of images.', {
   }),
   listOnlyCached: flag({
     default: false,
-    description: 'True lists only images whose files are cached, for sites without a line out.',
+    description:
+      'True lists only images whose files are all cached, for sites without a line out. The others are still served by uuid.',
   }),
   timeout: time({
     default: '60s',
@@ -265,24 +287,42 @@ const cache = section('What is kept on disk.', {
     default: '30d',
     atLeast: '1h',
     atMost: '3650d',
-    description: 'How often every stored file is read and checked against its SHA-1. Costs one full read of the cache.',
+    orZero: true,
+    description:
+      'How often every stored file is read again in the background, spread over the time, at 32 MiB/s at most; what has rotted is quarantined and fetched anew. 0 leaves it to the command `scrub`. Applied on SIGHUP.',
   }),
 });
 
 const prefetch = list(
   section('One set of images to have before anyone asks.', {
-    select: list(text({ description: 'A selector.' }), {
+    select: list(text({ format: 'selector', description: 'A selector.' }), {
       default: [],
       description: 'Selectors of the images to fetch, such as `"name=base-64-lts latest=2 with-origins"`.',
     }),
     every: nullable(
-      time({ example: '6h', atLeast: '1m', atMost: LONGEST_TIMER, description: 'How often; null is never.' }),
+      time({
+        example: '6h',
+        atLeast: '1m',
+        atMost: LONGEST_TIMER,
+        description:
+          'How often, and once at the start; null is never. What failed is tried again sooner: after a minute, then later and later, up to half an hour.',
+      }),
     ),
     window: nullable(
-      text({ example: '01:00-05:00', description: 'The hours, local time, in which it may run; null is any.' }),
+      text({
+        format: 'time-window',
+        example: '01:00-05:00',
+        description:
+          "The hours in which it may run, by the clock of the mirror's time zone (`TZ`); `22:00-06:00` goes past midnight. Where they end it is stopped, and goes on when they begin again. Null is any.",
+      }),
     ),
+    pin: flag({
+      default: false,
+      description:
+        'True pins what the selectors match, with all it rests on: eviction never takes it. Followed as the lists change; what is not matched any more is let go of.',
+    }),
   }),
-  { default: [{ select: [], every: null, window: null }], description: 'Images fetched by schedule.' },
+  { default: [{ select: [], every: null, window: null, pin: false }], description: 'Images fetched by schedule, after whatever clients want. Applied on SIGHUP.' },
 );
 
 const store = section('Storage shared by several mirrors.', {
@@ -318,7 +358,8 @@ export const ConfigSchema = section('The configuration of imgapi-mirror.', {
   catalog,
   cache,
   prefetch,
-  offline: flag({ default: false, description: 'True never asks an upstream for anything.' }),
+  offline: flag({ default: false, description:
+      'True never opens a connection: the saved lists are shown, what is cached or imported is served, and the rest is answered 503.' }),
   admin: section('Who may change things over the API. Set one of the two.', {
     token: nullable(text({ secret: true, description: 'The bearer token for writes.' })),
     tokenFile: nullable(text({ description: 'A file that holds the token.' })),

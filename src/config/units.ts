@@ -62,6 +62,13 @@ export function formatSize(bytes: number): string {
   return format(bytes, SIZES);
 }
 
+/** To a tenth of the largest unit of which there is at least one: for reading, not for a configuration. */
+export function roughSize(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
+  const at = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log2(bytes) / 10));
+  return `${Math.round((bytes / 1024 ** at) * 10) / 10}${units[at]}`;
+}
+
 /** `30s` for whole milliseconds; parses back to the same number. */
 export function formatTime(ms: number): string {
   return format(ms, TIMES);

@@ -9,6 +9,7 @@ import type { BlobStore, PartialFile } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { FileStream } from '../upstream/upstream.ts';
+import { createUrgency, type Priority } from '../upstream/urgency.ts';
 import { announcedMd5 } from './announced-md5.ts';
 import type { ByteSource } from './byte-source.ts';
 import { createFileWriter, type FileWriter } from './file-writer.ts';
@@ -49,6 +50,11 @@ export interface DownloadHeaders {
 
 /** A follower's hold on a download. */
 export interface FollowedDownload {
+  readonly wanted: WantedBlob;
+  /** Bytes on disk. */
+  readonly written: number;
+  /** True once no follower gets anything more from `source`. */
+  readonly isFailed: boolean;
   /** Resolves when headers may be sent; rejects with the error to answer when every source has failed. */
   readonly headers: Promise<DownloadHeaders>;
   readonly source: ByteSource;
@@ -61,11 +67,15 @@ export interface Download {
   /** Bytes on disk. */
   readonly written: number;
   readonly followers: number;
+  /** `prefetch` until a client has joined. */
+  readonly priority: Priority;
   /** True once it was aborted: it will fail, and must not be joined. */
   readonly isGivenUp: boolean;
   /** Settles, never rejects, when the file is in place or given up and nothing of the download is left to do. */
   readonly ended: Promise<DownloadEnd>;
   follow(): FollowedDownload;
+  /** A client waits for it from now on: it goes before prefetches. */
+  upgrade(): void;
   /** Gives up: followers fail, the partial stays for a later download. */
   abort(reason: MirrorError): void;
 }
@@ -88,6 +98,7 @@ export function startDownload(
   reservation: Reservation,
 ): Download {
   const abort = new AbortController();
+  const urgency = createUrgency(wanted.priority ?? 'demand');
   const headers = Promise.withResolvers<DownloadHeaders>();
   // Nobody may be waiting for them any more when they fail.
   headers.promise.catch(() => {});
@@ -163,7 +174,10 @@ export function startDownload(
 
   async function fill(partial: PartialFile): Promise<DownloadResult> {
     const existing = await usableBytes(partial);
-    if (existing > 0) note(partial.note?.upstreams ?? ['an earlier run']);
+    if (existing > 0) {
+      note(partial.note?.upstreams ?? ['an earlier run']);
+      deps.events.onResume('partial', existing);
+    }
     isMixed = existing > 0;
     const job = deps.digester.start(partial.path);
     try {
@@ -193,7 +207,7 @@ export function startDownload(
 
   async function bring(writer: FileWriter, target: TransferTarget): Promise<void> {
     try {
-      await transferBlob(deps, wanted, target, { signal: abort.signal, isSingleSource: options.isWhole });
+      await transferBlob(deps, wanted, target, { signal: abort.signal, isSingleSource: options.isWhole, urgency });
     } catch (error) {
       // Whatever came is written before the partial is left; a full disk has been told of already.
       await writer.flush().catch(() => {});
@@ -246,6 +260,7 @@ export function startDownload(
   async function reject(partial: PartialFile, found: string): Promise<DownloadResult> {
     const { sha1, size } = wanted;
     const upstreams = [...contributors];
+    deps.events.onChecked('sha1');
     const error = new MirrorError('DownloadFailed', `the bytes of ${upstreams.join(', ')} do not have SHA-1 ${sha1}`);
     deps.log.error({ sha1, found, size, upstreams, isMixed, reqId: wanted.requestId }, 'SHA-1 mismatch, quarantined');
     // Of bytes that came in parts nobody knows whose were wrong: they are fetched whole before anyone is blamed.
@@ -269,10 +284,12 @@ export function startDownload(
     }
     if (announced !== undefined && announced !== digests.md5) {
       const { requestId: reqId } = wanted;
+      deps.events.onChecked('md5');
       deps.log.error({ sha1, announced, md5: digests.md5, source, reqId }, 'upstream sent a wrong Content-MD5');
       // Clients were told that MD5 in their headers: a clean end would be a lie. The blob itself is right.
       file.fail(new MirrorError('DownloadFailed', `${source} sent a wrong Content-MD5 for ${sha1}`));
     } else {
+      deps.events.onChecked('right');
       file.complete();
     }
     return result;
@@ -304,11 +321,21 @@ export function startDownload(
     get followers() {
       return file.followers;
     },
+    get priority() {
+      return urgency.priority;
+    },
     get isGivenUp() {
       return abort.signal.aborted;
     },
     ended,
     follow: () => ({
+      wanted,
+      get written() {
+        return file.written;
+      },
+      get isFailed() {
+        return file.isFailed;
+      },
       headers: headers.promise,
       source: file.follow(),
       async readWritten(buffer, position, length) {
@@ -317,6 +344,7 @@ export function startDownload(
         return bytesRead;
       },
     }),
+    upgrade: () => urgency.upgrade(),
     abort: (reason) => abort.abort(reason),
   };
 }

@@ -6,6 +6,7 @@
  */
 import type { FileHandle } from 'node:fs/promises';
 import { MirrorError } from '../imgapi/errors.ts';
+import { createBell } from './bell.ts';
 import type { ByteSource } from './byte-source.ts';
 
 /** Bytes at the end that no follower gets before size and SHA-1 are right. */
@@ -16,6 +17,7 @@ export interface GrowingFile {
   /** Bytes on disk, from the start without a gap. */
   readonly written: number;
   readonly followers: number;
+  readonly isFailed: boolean;
   /** The descriptor it is read through; before `grow`. Must stay open until it has ended and `onEmpty` has run. */
   attach(handle: FileHandle): void;
   /** Bytes [0, written) are on disk now. */
@@ -42,13 +44,7 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
   let followers = 0;
   let failure: Error | undefined;
   // One promise for all who wait: a hundred followers of a fast download must not cost a hundred objects for each piece.
-  let changed = Promise.withResolvers<void>();
-
-  function wake(): void {
-    const before = changed;
-    changed = Promise.withResolvers<void>();
-    before.resolve();
-  }
+  const change = createBell();
 
   return {
     size,
@@ -58,20 +54,23 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
     get followers() {
       return followers;
     },
+    get isFailed() {
+      return failure !== undefined;
+    },
     attach(open) {
       handle = open;
     },
     grow(to) {
       written = to;
-      wake();
+      change.ring();
     },
     complete() {
       isComplete = true;
-      wake();
+      change.ring();
     },
     fail(error) {
       failure ??= error;
-      wake();
+      change.ring();
     },
     follow(): ByteSource {
       let isOpen = true;
@@ -85,7 +84,7 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
       async function wait(position: number, signal: AbortSignal): Promise<void> {
         if (watched !== signal) {
           watched = signal;
-          signal.addEventListener('abort', wake, { once: true });
+          signal.addEventListener('abort', change.ring, { once: true });
         }
         for (;;) {
           // Also what was readable before a failure is not served after it: the response cannot end well any more.
@@ -94,7 +93,7 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
           if (position < limit()) return;
           // A read past the end would wait for bytes that cannot come.
           if (position >= end) throw new MirrorError('InternalError', `read at ${position} of ${end} bytes`);
-          await changed.promise;
+          await change.rung;
         }
       }
 
@@ -116,7 +115,7 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
         async close() {
           if (!isOpen) return;
           isOpen = false;
-          watched?.removeEventListener('abort', wake);
+          watched?.removeEventListener('abort', change.ring);
           followers -= 1;
           if (followers === 0) options.onEmpty();
         },

@@ -3,12 +3,13 @@
  * again through the kept manifest of their image.
  */
 import { createHash } from 'node:crypto';
+import type { SpaceKeeper } from '../blobs/reservation.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { sha1Of, type ImageUuid, type Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
-import type { KeptManifests } from '../records/kept-manifests.ts';
+import { keptUpstream, type KeptManifests } from '../records/kept-manifests.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 
 export interface Icon {
@@ -39,6 +40,7 @@ export interface Icons {
 
 export interface IconsDeps {
   readonly blobs: BlobStore;
+  readonly space: Pick<SpaceKeeper, 'reserve'>;
   readonly kept: KeptManifests;
   /** An upstream by its name; undefined if it is not configured (any more). */
   readonly upstreamOf: (name: string) => Upstream | undefined;
@@ -91,25 +93,41 @@ export function createIcons(deps: IconsDeps): Icons {
     return icon;
   }
 
+  /** Without room it is not kept: the next request fetches it again. */
   async function store({ manifest, upstream }: IconRequest, icon: Icon): Promise<void> {
-    const { bytes, sha1, md5, contentType } = icon;
-    const size = bytes.length;
+    const { sha1, contentType } = icon;
+    const size = icon.bytes.length;
     if ((await deps.blobs.facts(sha1, size)) === undefined) {
-      const partial = await deps.blobs.createPartial(sha1);
+      const room = await deps.space.reserve(size, sha1);
+      if (room === undefined) return;
       try {
-        await partial.handle.writeFile(bytes);
-        const sha256 = createHash('sha256').update(bytes).digest('hex');
-        const arrivedAt = new Date(deps.now()).toISOString();
-        await partial.commit({ sha1, size, md5, sha256, source: upstream, arrivedAt });
-      } catch (error) {
-        await partial.discard();
-        throw error;
+        await storeBlob(icon, upstream);
       } finally {
-        await partial.handle.close();
+        room.release();
       }
     }
     const fetchedAt = new Date(deps.now()).toISOString();
-    await deps.kept.put({ upstream, fetchedAt, manifest: manifest.json, icon: { sha1, size, contentType } });
+    await deps.kept.put({
+      upstream: keptUpstream(await deps.kept.get(manifest.uuid), upstream),
+      fetchedAt,
+      manifest: manifest.json,
+      icon: { sha1, size, contentType },
+    });
+  }
+
+  async function storeBlob({ bytes, sha1, md5 }: Icon, source: string): Promise<void> {
+    const partial = await deps.blobs.createPartial(sha1);
+    try {
+      await partial.handle.writeFile(bytes);
+      const sha256 = createHash('sha256').update(bytes).digest('hex');
+      const arrivedAt = new Date(deps.now()).toISOString();
+      await partial.commit({ sha1, size: bytes.length, md5, sha256, source, arrivedAt });
+    } catch (error) {
+      await partial.discard();
+      throw error;
+    } finally {
+      await partial.handle.close();
+    }
   }
 
   return {

@@ -1,19 +1,20 @@
 /**
  * All running downloads, at most one per blob. `obtain` is the one way to a blob's bytes: stored, running, or begun now.
  */
-import { LRUCache } from 'lru-cache';
 import type { OpenBlob } from '../blobs/store.ts';
 import type { Reservation, SpaceKeeper } from '../blobs/reservation.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { startDownload, type Download, type DownloadDeps, type DownloadEnd } from './download.ts';
-import { startPassThrough } from './pass-through.ts';
+import type { Priority } from '../upstream/urgency.ts';
+import { createBlame } from './blame.ts';
 import { EMPTY_MD5, emptySource } from './empty-file.ts';
+import { createPassing } from './passing.ts';
 import { rescueFromDisk } from './rescued-source.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { createStoredSource } from './stored-source.ts';
-import type { DownloadSource, WantedBlob } from './wanted.ts';
+import type { WantedBlob } from './wanted.ts';
 
 /** Bytes to be had, and what to say about them. Close `source` in every case. */
 export interface ObtainedBlob {
@@ -39,16 +40,22 @@ export interface Downloads {
   close(): Promise<void>;
 }
 
-export interface DownloadsDeps extends Omit<DownloadDeps, 'slotsOf' | 'onWrongBytes' | 'onEnd'> {
+export interface DownloadsDeps extends Omit<DownloadDeps, 'slotsOf' | 'onWrongBytes' | 'onUnfit' | 'onEnd'> {
   readonly space: SpaceKeeper;
   readonly onEnd: (end: DownloadEnd) => void;
-  /** A transfer without room on disk has ended; `isRight`: all its bytes were. */
+  /** An upstream stream of a transfer without room on disk is over; `isRight`: all its bytes were. */
   readonly onPassed: (isRight: boolean) => void;
+  /** A client fell behind those it shared such a stream with, and goes on with one of its own. */
+  readonly onAlone: () => void;
 }
 
 export interface DownloadsOptions {
   /** Downloads each upstream runs at once, by its name. */
-  readonly upstreams: readonly { readonly name: string; readonly maxDownloads: number }[];
+  readonly upstreams: readonly {
+    readonly name: string;
+    readonly maxDownloads: number;
+    readonly prefetchDownloads: number;
+  }[];
   readonly finishAbandoned: boolean;
   /** Most downloads running and waiting, of all upstreams together. Default 1000. */
   readonly maxRunning?: number;
@@ -56,21 +63,24 @@ export interface DownloadsOptions {
 
 /** A download in the queue of an upstream waits no longer than this, ms. */
 const QUEUE_WAIT_MS = 60_000;
-/** An upstream that sent wrong bytes for a blob is asked last for it, for this long, ms. */
-const WRONG_BYTES_COOL_DOWN_MS = 10 * 60_000;
-const MAX_COOLING = 10_000;
 
 export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions): Downloads {
   const maxRunning = options.maxRunning ?? 1000;
   const running = new Map<Sha1Hex, Download>();
   const starting = new Map<Sha1Hex, Promise<Download | undefined>>();
-  const cooling = new LRUCache<string, true>({ max: MAX_COOLING, ttl: WRONG_BYTES_COOL_DOWN_MS });
-  /** Blobs whose parts did not make the whole: to be fetched from one source. */
-  const suspects = new LRUCache<Sha1Hex, true>({ max: MAX_COOLING, ttl: WRONG_BYTES_COOL_DOWN_MS });
+  const blame = createBlame();
+  const onUnfit = (upstream: string, sha1: Sha1Hex): void => blame.add(sha1, [upstream]);
+  const passing = createPassing({ ...deps, slotsOf, onUnfit, blame });
   const slots = new Map<string, Slots>(
-    options.upstreams.map(({ name, maxDownloads }) => [
+    options.upstreams.map(({ name, maxDownloads, prefetchDownloads }) => [
       name,
-      createSlots({ upstream: name, count: maxDownloads, waitMs: QUEUE_WAIT_MS, maxWaiting: maxRunning }),
+      createSlots({
+        upstream: name,
+        count: maxDownloads,
+        prefetchCount: prefetchDownloads,
+        waitMs: QUEUE_WAIT_MS,
+        maxWaiting: maxRunning,
+      }),
     ]),
   );
   let endedCount = 0;
@@ -80,16 +90,6 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     const found = slots.get(name);
     if (found === undefined) throw new MirrorError('InternalError', `no upstream is named ${name}`);
     return found;
-  }
-
-  function isCooling(source: DownloadSource, wanted: WantedBlob): boolean {
-    return cooling.has(`${source.upstream.name} ${wanted.sha1}`);
-  }
-
-  /** Sources that sent wrong bytes lately come last; they are never left out. */
-  function inOrder(wanted: WantedBlob): WantedBlob {
-    const [cool, warm] = [true, false].map((is) => wanted.sources.filter((source) => isCooling(source, wanted) === is));
-    return { ...wanted, sources: [...(warm ?? []), ...(cool ?? [])] };
   }
 
   /**
@@ -126,20 +126,21 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
   function begin(wanted: WantedBlob, reservation: Reservation): Download {
     const { sha1 } = wanted;
     const onWrongBytes = (upstreams: readonly string[]): void => {
-      for (const name of upstreams) cooling.set(`${name} ${sha1}`, true);
+      blame.add(sha1, upstreams);
+      if (!blame.isOnAll(wanted)) for (const name of upstreams) deps.events.onFailover(name);
     };
     const onEnd = (end: DownloadEnd): void => {
       running.delete(sha1);
       endedCount += 1;
       deps.onEnd(end);
-      if (end.result === 'stored') suspects.delete(sha1);
-      if (end.result === 'mismatch') againAfter(wanted, end);
+      if (end.result === 'stored') blame.clearSuspicion(sha1);
+      if (end.result === 'mismatch') againAfter({ ...wanted, priority: download.priority }, end);
     };
-    const isWhole = suspects.has(sha1);
+    const isWhole = blame.isSuspect(sha1);
     const download = startDownload(
-      { ...deps, slotsOf, onWrongBytes, onEnd },
+      { ...deps, slotsOf, onUnfit, onWrongBytes, onEnd },
       { finishAbandoned: options.finishAbandoned, isWhole },
-      inOrder(wanted),
+      blame.inOrder(wanted),
       reservation,
     );
     running.set(sha1, download);
@@ -151,8 +152,8 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
    * authors are first fetched whole from one. Ends when every source has been blamed.
    */
   function againAfter(wanted: WantedBlob, end: DownloadEnd): void {
-    if (end.isMixed) suspects.set(wanted.sha1, true);
-    if (!end.isMixed && wanted.sources.every((source) => isCooling(source, wanted))) return;
+    if (end.isMixed) blame.suspect(wanted.sha1);
+    if (!end.isMixed && blame.isOnAll(wanted)) return;
     const again = starting.get(wanted.sha1) ?? start(wanted).finally(() => starting.delete(wanted.sha1));
     starting.set(wanted.sha1, again);
     again.catch((error: unknown) => {
@@ -161,16 +162,18 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     });
   }
 
-  function followed(download: Download, cache: 'MISS' | 'JOIN'): ObtainedBlob {
+  function followed(download: Download, cache: 'MISS' | 'JOIN', priority: Priority = 'demand'): ObtainedBlob {
     const available = download.written;
     const stored = download.ended.then(({ result }) => result === 'stored');
-    const { wanted } = download;
-    const rescued = rescueFromDisk(download.follow(), (prefix) => {
-      deps.log.warn(
-        { sha1: wanted.sha1, from: prefix.bytes, reqId: wanted.requestId },
-        'the disk failed: passed through',
-      );
-      return startPassThrough({ ...deps, slotsOf, onEnd: deps.onPassed }, inOrder(wanted), prefix);
+    // Nobody waits for the bytes of a prefetch: if the disk fails it fails.
+    if (priority === 'prefetch') {
+      const { headers, source } = download.follow();
+      return { cache, available, stored, headers, source };
+    }
+    download.upgrade();
+    const { sha1, requestId: reqId } = download.wanted;
+    const rescued = rescueFromDisk(download.follow(), passing, (from) => {
+      deps.log.warn({ sha1, from, reqId }, 'the disk failed: passed through');
     });
     return {
       get cache() {
@@ -193,11 +196,15 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
     }
   }
 
-  function pass(wanted: WantedBlob): ObtainedBlob {
-    deps.log.warn({ sha1: wanted.sha1, size: wanted.size, reqId: wanted.requestId }, 'no room on disk: passed through');
+  /** `why` there is no place on disk for it. */
+  function pass(wanted: WantedBlob, why: string): ObtainedBlob {
+    const { sha1, size, requestId: reqId } = wanted;
+    if (wanted.priority === 'prefetch') {
+      throw new MirrorError('StorageFailed', `${why}: the ${size} bytes of ${sha1} cannot be kept`);
+    }
+    deps.log.warn({ sha1, size, reqId }, `${why}: passed through`);
     if (isClosed) throw shuttingDown();
-    const passing = startPassThrough({ ...deps, slotsOf, onEnd: deps.onPassed }, inOrder(wanted));
-    return { cache: 'PASS', available: 0, stored: Promise.resolve(false), ...passing };
+    return { cache: 'PASS', available: 0, stored: Promise.resolve(false), ...passing.join(wanted) };
   }
 
   return {
@@ -208,16 +215,19 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       }
       for (;;) {
         const current = running.get(wanted.sha1);
-        if (current !== undefined && (current.isGivenUp || current.wanted.size !== wanted.size)) {
-          // Either it failed with its last client and is cleaning up, or two manifests disagree on the size of these bytes
-          // and one of them is wrong: neither may be joined. Who comes now begins anew when it has ended.
+        if (current?.isGivenUp === true) {
+          // It failed with its last client and is cleaning up, which waits for nobody: who comes now begins anew after it.
           await current.ended;
           continue;
         }
-        if (current !== undefined) return followed(current, 'JOIN');
+        // Two manifests disagree on the size of these bytes: one of them is wrong, and its upstream alone can tell. It is
+        // asked now, beside the download: that may take hours.
+        if (current !== undefined && current.wanted.size !== wanted.size)
+          return pass(wanted, 'another size is on its way');
+        if (current !== undefined) return followed(current, 'JOIN', wanted.priority);
         const before = endedCount;
         const stored = await open(wanted);
-        if (stored === 'unknown') return pass(wanted);
+        if (stored === 'unknown') return pass(wanted, 'the store cannot tell');
         if (stored !== undefined) {
           const headers = Promise.resolve({ contentMd5: stored.facts.md5 });
           const source = createStoredSource(stored);
@@ -229,9 +239,9 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
         const mine = others ?? start(wanted).finally(() => starting.delete(wanted.sha1));
         starting.set(wanted.sha1, mine);
         const download = await mine;
-        if (download === undefined) return pass(wanted);
+        if (download === undefined) return pass(wanted, 'no room on disk');
         // It may have ended already: only who started it may follow without looking again.
-        if (others === undefined) return followed(download, 'MISS');
+        if (others === undefined) return followed(download, 'MISS', wanted.priority);
       }
     },
 
@@ -249,7 +259,7 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       isClosed = true;
       const all = [...running.values()];
       for (const download of all) download.abort(shuttingDown());
-      await Promise.all(all.map((download) => download.ended));
+      await Promise.all([...all.map((download) => download.ended), passing.close()]);
     },
   };
 }

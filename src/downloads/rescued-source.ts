@@ -1,10 +1,10 @@
 /**
  * A follower that outlives the disk: when the file it follows fails for a reason of our own (full, broken), it goes on
- * with a pass-through from where it is. The client sees nothing of it.
+ * without the disk from where it is. The client sees nothing of it.
  */
 import type { ByteSource } from './byte-source.ts';
 import type { DownloadHeaders, FollowedDownload } from './download.ts';
-import type { PassThrough, Prefix } from './pass-through.ts';
+import type { Passing } from './passing.ts';
 import { isStorageFailure } from './storage-failure.ts';
 
 export interface RescuedDownload {
@@ -14,19 +14,35 @@ export interface RescuedDownload {
   readonly isPassing: boolean;
 }
 
+/** With the others, then, if the disk cannot give back what it has either, alone. */
+const MOST_RESCUES = 2;
+
+/** `onRescue` is told the byte from which the client is served without the download. */
 export function rescueFromDisk(
   followed: FollowedDownload,
-  startPass: (prefix: Prefix) => PassThrough,
+  passing: Pick<Passing, 'join' | 'goOn' | 'goOnAlone'>,
+  onRescue: (position: number) => void,
 ): RescuedDownload {
-  let passing: PassThrough | undefined;
+  let current = followed.source;
   let end: number | undefined;
   let told: string | undefined;
+  let rescues = 0;
   let isClosed = false;
 
-  function pass(position: number): PassThrough {
-    passing = startPass({ bytes: position, contentMd5: told, read: async (...at) => followed.readWritten(...at) });
-    if (end !== undefined) passing.source.endAt(end);
-    return passing;
+  async function take(next: ByteSource): Promise<void> {
+    rescues += 1;
+    const before = current;
+    current = next;
+    if (end !== undefined) next.endAt(end);
+    // The download's own stays open: what is written is read through it.
+    if (before !== followed.source) await before.close();
+  }
+
+  async function rescue(position: number): Promise<void> {
+    onRescue(position);
+    // A download that runs has only failed this one follower.
+    const isAlone = rescues > 0 || !followed.isFailed;
+    await take(isAlone ? passing.goOnAlone(followed, position, told) : passing.goOn(followed, told));
   }
 
   async function firstHeaders(): Promise<DownloadHeaders> {
@@ -36,20 +52,30 @@ export function rescueFromDisk(
       return headers;
     } catch (error) {
       if (!isStorageFailure(error) || isClosed) throw error;
-      return pass(0).headers;
+      onRescue(0);
+      const joined = passing.join(followed.wanted);
+      await take(joined.source);
+      return joined.headers;
     }
   }
 
-  /** Runs `task` on the file while that is sound, else on the pass-through that begins at `position`. */
-  async function onSound<T>(position: number, task: (source: ByteSource) => Promise<T>): Promise<T> {
-    if (passing !== undefined) return task(passing.source);
-    try {
-      return await task(followed.source);
-    } catch (error) {
-      // A part cannot be rescued: it would have to end before the whole behind it is verified.
-      const isPart = end !== undefined && end < followed.source.size;
-      if (!isStorageFailure(error) || isClosed || isPart) throw error;
-      return task((passing ?? pass(position)).source);
+  /** Runs `task` on what is sound at `position`. */
+  async function onSound<T>(
+    position: number,
+    signal: AbortSignal,
+    task: (source: ByteSource) => Promise<T>,
+  ): Promise<T> {
+    for (;;) {
+      const tried = current;
+      try {
+        return await task(tried);
+      } catch (error) {
+        // A part cannot be rescued: it would have to end before the whole behind it is verified.
+        const isPart = end !== undefined && end < followed.source.size;
+        const isLost = rescues >= MOST_RESCUES || isPart || isClosed || signal.aborted;
+        if (!isStorageFailure(error) || isLost) throw error;
+        if (tried === current) await rescue(position);
+      }
     }
   }
 
@@ -59,25 +85,27 @@ export function rescueFromDisk(
   return {
     headers,
     get isPassing() {
-      return passing !== undefined;
+      return rescues > 0;
     },
     source: {
       size: followed.source.size,
       endAt(position) {
         end = position;
-        (passing?.source ?? followed.source).endAt(position);
+        current.endAt(position);
       },
       ready(position, signal) {
-        const current = passing?.source ?? followed.source;
-        const waiting = current.ready(position, signal);
+        const asked = current;
+        const waiting = asked.ready(position, signal);
         if (waiting === undefined) return undefined;
-        return onSound(position, async (source) => (source === current ? waiting : source.ready(position, signal)));
+        return onSound(position, signal, async (source) =>
+          source === asked ? waiting : source.ready(position, signal),
+        );
       },
       read: async (buffer, position, length, signal) =>
-        onSound(position, async (source) => source.read(buffer, position, length, signal)),
+        onSound(position, signal, async (source) => source.read(buffer, position, length, signal)),
       async close() {
         isClosed = true;
-        await passing?.source.close();
+        if (current !== followed.source) await current.close();
         await followed.source.close();
       },
     },

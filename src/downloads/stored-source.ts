@@ -15,6 +15,8 @@ export function createStoredSource(blob: OpenBlob): ByteSource {
       const { bytesRead } = await handle.read(buffer, 0, length, position);
       // The size was right when it was opened: somebody has cut the file since.
       if (bytesRead === 0) throw new MirrorError('InternalError', `blob ${facts.sha1} ended at byte ${position}`);
+      // Bytes found wrong must not end cleanly, also where the client had the first of them.
+      if (blob.isRotten()) throw new MirrorError('InternalError', `blob ${facts.sha1} was found rotten meanwhile`);
       return bytesRead;
     },
     async close() {

@@ -5,11 +5,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from '../imgapi/errors.ts';
+import type { Sha1Hex } from '../imgapi/ids.ts';
 import type { FileStream } from '../upstream/upstream.ts';
 import { reasonOf, unavailable } from '../upstream/unavailable.ts';
+import type { Urgency } from '../upstream/urgency.ts';
 import type { Log } from '../config/log.ts';
 import type { FileWriter } from './file-writer.ts';
 import type { Slots } from './slots.ts';
+import type { TransferEvents } from './transfer-events.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
 
 export interface TransferDeps {
@@ -18,6 +21,9 @@ export interface TransferDeps {
   readonly slotsOf: (upstream: string) => Slots;
   /** A number in [0, 1) for the jitter of backoff. */
   readonly random: () => number;
+  /** This upstream does not have the blob it lists, or another length of it. */
+  readonly onUnfit: (upstream: string, sha1: Sha1Hex) => void;
+  readonly events: TransferEvents;
 }
 
 export interface TransferTarget {
@@ -32,6 +38,8 @@ export interface TransferOptions {
   readonly signal: AbortSignal;
   /** True: a transfer that has begun is finished by the source that began it, or not at all. */
   readonly isSingleSource: boolean;
+  /** Default: a client waits for it. */
+  readonly urgency?: Urgency;
 }
 
 /** Attempts per source that bring no new byte, then the next source. */
@@ -56,7 +64,7 @@ export async function transferBlob(
     const { source } = next;
     const before = target.received;
     try {
-      await attempt(deps, wanted, source, target, signal);
+      await attempt(deps, wanted, source, target, options);
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -72,6 +80,7 @@ export async function transferBlob(
       );
       const hasProgressed = received > before;
       next.failures = hasProgressed ? 0 : next.failures + 1;
+      if (reasonOf(error) === 'timeout') deps.events.onStall(source.upstream.name);
       if (isFinal(error) || next.failures >= ATTEMPTS_WITHOUT_PROGRESS) {
         queue.shift();
         // Another source's bytes behind this one's would hide whose are wrong.
@@ -82,6 +91,7 @@ export async function transferBlob(
       } else {
         await backOff(deps, next.failures, signal);
       }
+      if (queue[0] !== undefined && queue[0] !== next) deps.events.onFailover(source.upstream.name);
     }
   }
   throw last;
@@ -98,10 +108,10 @@ async function attempt(
   wanted: WantedBlob,
   source: DownloadSource,
   target: TransferTarget,
-  signal: AbortSignal,
+  { signal, urgency }: TransferOptions,
 ): Promise<void> {
   const { upstream } = source;
-  const release = await deps.slotsOf(upstream.name).take(signal);
+  const release = await deps.slotsOf(upstream.name).take(signal, urgency);
   try {
     const answer = await upstream.file({
       uuid: source.uuid,
@@ -110,8 +120,10 @@ async function attempt(
       offset: target.received,
       requestId: wanted.requestId,
       signal,
+      ...(urgency === undefined ? {} : { urgency }),
     });
     if (answer.kind === 'absent') {
+      deps.onUnfit(upstream.name, wanted.sha1);
       throw unavailable(upstream.name, 'status', `has no file ${source.index} of image ${source.uuid}`, {
         status: 404,
       });
@@ -119,10 +131,13 @@ async function attempt(
     const { stream } = answer;
     try {
       if (stream.totalSize !== undefined && stream.totalSize !== wanted.size) {
-        throw unavailable(upstream.name, 'body', `offers ${stream.totalSize} bytes, the manifest says ${wanted.size}`);
+        const text = `offers ${stream.totalSize} bytes, the manifest says ${wanted.size}`;
+        throw wrongSize(deps, upstream.name, wanted.sha1, text);
       }
+      const { received } = target;
+      if (received > 0) deps.events.onResume(stream.start > 0 ? 'range' : 'skip', received);
       target.onHeaders(source, stream);
-      await receiveBody(upstream.name, stream, wanted.size, target);
+      await receiveBody(deps, upstream.name, stream, wanted, target);
     } finally {
       stream.cancel();
     }
@@ -131,12 +146,26 @@ async function attempt(
   }
 }
 
-async function receiveBody(name: string, stream: FileStream, size: number, target: TransferTarget): Promise<void> {
+/** Another length than the manifest's: counted, and the upstream's blob is of no use. */
+function wrongSize(deps: TransferDeps, name: string, sha1: Sha1Hex, text: string): MirrorError {
+  deps.events.onChecked('size');
+  deps.onUnfit(name, sha1);
+  return unavailable(name, 'body', text);
+}
+
+async function receiveBody(
+  deps: TransferDeps,
+  name: string,
+  stream: FileStream,
+  wanted: WantedBlob,
+  target: TransferTarget,
+): Promise<void> {
+  const { size, sha1 } = wanted;
   let at = stream.start;
   for await (const chunk of stream.body) {
     const skip = Math.max(0, Math.min(chunk.length, target.received - at));
     at += chunk.length;
-    if (at > size) throw unavailable(name, 'body', `sent more than the ${size} bytes the manifest says`);
+    if (at > size) throw wrongSize(deps, name, sha1, `sent more than the ${size} bytes the manifest says`);
     if (skip < chunk.length) await target.receive(skip === 0 ? chunk : chunk.subarray(skip));
   }
   if (at < size) throw unavailable(name, 'connect', `ended at byte ${at} of ${size}`);

@@ -1,6 +1,7 @@
 /** What a request wants of the downloads room: a blob, and who may have it. */
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import type { Priority } from '../upstream/urgency.ts';
 
 /** One place a blob can be had: a file of an image at an upstream. */
 export interface DownloadSource {
@@ -18,4 +19,9 @@ export interface WantedBlob {
   readonly sources: readonly DownloadSource[];
   /** The request that wants it; sent upstream if it starts the download. */
   readonly requestId: string;
+  /**
+   * Default `demand`. A `prefetch` has slots of its own and the bandwidth that demand leaves, until a demand joins it. It
+   * is never passed through: without room on disk it fails.
+   */
+  readonly priority?: Priority;
 }

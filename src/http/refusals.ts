@@ -4,8 +4,9 @@
  */
 import { methodNotAllowed, pathNotFound, unauthorized } from '../imgapi/answers.ts';
 import type { MirrorError } from '../imgapi/errors.ts';
+import { methodsOf } from './api-paths.ts';
 
-const READABLE = [/^\/ping$/, /^\/channels$/, /^\/metrics$/, /^\/_mirror\/health$/];
+const READABLE = [/^\/ping$/, /^\/channels$/, /^\/metrics$/, /^\/_mirror\/health$/, /^\/_mirror\/setup\.sh$/];
 const WRITABLE = [
   /^\/images$/,
   /^\/images\/[^/]+$/,
@@ -18,6 +19,8 @@ export function refusalFor(method: string, url: string): MirrorError {
   const path = url.replace(/[?#].*$/s, '');
   const isImages = WRITABLE.some((pattern) => pattern.test(path));
   if (isImages && WRITES.has(method)) return unauthorized();
+  const allow = methodsOf(path);
+  if (allow !== undefined && !allow.includes(method)) return methodNotAllowed(method, allow.join(', '));
   const isKnown = isImages || READABLE.some((pattern) => pattern.test(path));
   return isKnown && !READS.has(method) ? methodNotAllowed(method) : pathNotFound(url);
 }

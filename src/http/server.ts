@@ -13,7 +13,7 @@ import fastify, {
 } from 'fastify';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
-import { unsupportedVersion } from '../imgapi/answers.ts';
+import { loopDetected, unsupportedVersion } from '../imgapi/answers.ts';
 import { freshImageUuid } from '../imgapi/ids.ts';
 import { negotiateVersion, type ApiVersion } from '../imgapi/versions.ts';
 import { isLoopback } from './allow.ts';
@@ -53,6 +53,8 @@ export interface ServerDeps {
   readonly gate: ClientGate;
   /** The upstream through which a request with this `Via` came back to us; undefined if it is not ours. Default: none is. */
   readonly loopThrough?: (via: string | undefined) => string | undefined;
+  /** The `Via` of the answer to a request with this `Via`; undefined: it needs none. Default: none does. */
+  readonly answerVia?: (via: string | undefined, isPing: boolean) => string | undefined;
   /** Serves HTTPS in place of HTTP. */
   readonly secure?: SecureServers | undefined;
 }
@@ -73,6 +75,8 @@ declare module 'fastify' {
     name?: string;
     /** True for IMGAPI's own paths: they have API versions. */
     isImgapi?: boolean;
+    /** True where a body is read; of all other requests it is not. */
+    readsBody?: boolean;
   }
 }
 
@@ -201,7 +205,9 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     const failure = toMirrorError(error, deps.log, reply.request);
     // Also where no hook has run.
     reply.header('x-response-time', responseTime(reply.request, deps.monotonicNow()));
-    if (failure.code === 'MethodNotAllowedError') reply.header('allow', 'GET, HEAD');
+    if (failure.code === 'MethodNotAllowedError') reply.header('allow', allowOf(failure));
+    if (failure.code === 'UnauthorizedError' && reply.request.url.startsWith('/_mirror/'))
+      reply.header('www-authenticate', 'Bearer');
     reply.code(failure.statusCode).header('content-type', 'application/json').send(jsonBody(failure.toBody()));
   }
 
@@ -210,7 +216,9 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     const hasBody =
       request.headers['content-length'] !== undefined || request.headers['transfer-encoding'] !== undefined;
     // Nobody reads it, so the connection cannot be used again.
-    if (hasBody) reply.header('connection', 'close');
+    if (hasBody && request.routeOptions.config.readsBody !== true) reply.header('connection', 'close');
+    const via = deps.answerVia?.(request.headers.via, request.routeOptions.config?.name === 'ping');
+    if (via !== undefined) reply.raw.setHeader('Via', via);
     const upstream = deps.loopThrough?.(request.headers.via);
     if (upstream !== undefined) throw loopDetected(upstream);
     enter(request, reply);
@@ -251,11 +259,6 @@ export function apiVersionOf(request: FastifyRequest): ApiVersion {
   return version;
 }
 
-function loopDetected(upstream: string): MirrorError {
-  const text = `upstream ${upstream} leads back to this mirror: check its url, and what its name resolves to`;
-  return new MirrorError('LoopDetected', text, { details: { upstream } });
-}
-
 function toMirrorError(error: unknown, log: Log, request: FastifyRequest): MirrorError {
   if (error instanceof MirrorError) {
     if (error.statusCode >= 500) {
@@ -267,8 +270,15 @@ function toMirrorError(error: unknown, log: Log, request: FastifyRequest): Mirro
   }
   const status = error instanceof Error && 'statusCode' in error ? error.statusCode : undefined;
   if (typeof status === 'number' && status < 500 && error instanceof Error) {
-    return new MirrorError('BadRequestError', error.message, { cause: error });
+    return new MirrorError(status === 413 ? 'RequestEntityTooLarge' : 'BadRequestError', error.message, {
+      cause: error,
+    });
   }
   log.error({ err: error, reqId: request.mirror.requestId }, 'request failed unexpectedly');
   return new MirrorError('InternalError', 'internal error', { cause: error });
+}
+
+/** The methods that a path has, for a request with another one. */
+function allowOf({ details: { allow } }: MirrorError): string {
+  return typeof allow === 'string' ? allow : 'GET, HEAD';
 }

@@ -18,7 +18,7 @@ export type TlsCheck =
   | { readonly ok: false; readonly wrong: 'certFile' | 'keyFile'; readonly message: string };
 
 /** The curves SmartOS's OpenSSL 1.0.1 knows, by OpenSSL's names. */
-const CURVES: ReadonlySet<string | undefined> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
+export const CURVES: ReadonlySet<string | undefined> = new Set(['prime256v1', 'secp384r1', 'secp521r1']);
 /** SmartOS speaks nothing newer, and nothing older is safe. */
 const MIN_VERSION = 'TLSv1.2';
 /** Node's default of two minutes lets a client that says nothing hold a connection for long. */

@@ -35,16 +35,24 @@ export function unknownChannel(name: string): MirrorError {
   });
 }
 
-/** 422 for a request without `?channel=` where channels exist and none is the default. */
-export function noDefaultChannel(): MirrorError {
-  return new MirrorError('ValidationFailed', 'channel not specified and no default channel', {
-    errors: [{ field: 'channel', code: 'MissingParameter' }],
-  });
-}
-
 /** 400 for an Accept-Version that neither version satisfies; `path` is without its query. */
 export function unsupportedVersion(acceptVersion: string, method: string, path: string): MirrorError {
   return new MirrorError('InvalidVersion', `${acceptVersion} is not supported by ${method} ${path}`);
+}
+
+/** 503 for what is not on the disk of a mirror that asks nobody; `what` such as `its file`. */
+export function notHereOffline(uuid: string, what: string): MirrorError {
+  const there = `run "imgapi-mirror prefetch ${uuid}" and "imgapi-mirror export ${uuid} -o FILE" on a connected mirror`;
+  return new MirrorError(
+    'Offline',
+    `image ${uuid}: ${what} is not cached here and this mirror is offline; ${there}, then "imgapi-mirror import FILE" here`,
+  );
+}
+
+/** 508 for what was asked of this mirror, or of this upstream, by this mirror itself. */
+export function loopDetected(upstream: string): MirrorError {
+  const text = `upstream ${upstream} leads back to this mirror: check its url, and what its name resolves to`;
+  return new MirrorError('LoopDetected', text, { details: { upstream, reason: 'status', status: 508 } });
 }
 
 /** 401 for every write: the mirror is read-only to clients. */
@@ -52,7 +60,7 @@ export function unauthorized(): MirrorError {
   return new MirrorError('UnauthorizedError', 'Unauthorized');
 }
 
-/** 405 for a method the path does not have. */
-export function methodNotAllowed(method: string): MirrorError {
-  return new MirrorError('MethodNotAllowedError', `${method} is not allowed`);
+/** 405 for a method the path does not have. `allow`: the ones it has, as the header lists them. */
+export function methodNotAllowed(method: string, allow = 'GET, HEAD'): MirrorError {
+  return new MirrorError('MethodNotAllowedError', `${method} is not allowed`, { details: { allow } });
 }

@@ -26,6 +26,18 @@ export const ERROR_STATUS = {
   DownloadQueueFull: 503,
   StorageFailed: 503,
   ShuttingDown: 503,
+  Offline: 503,
+  // Ours: an upstream contradicts what was first seen of the image, which cannot be had.
+  TrustConflict: 503,
+  // Ours: the admin API's.
+  TooManyRequests: 429,
+  Conflict: 409,
+  NothingSelected: 404,
+  BundleRefused: 422,
+  UnsupportedMediaType: 415,
+  RequestEntityTooLarge: 413,
+  // Ours: what an operation wants does not fit on the disk.
+  InsufficientSpace: 507,
   // Ours: the request was sent by this mirror itself.
   LoopDetected: 508,
 } as const satisfies Record<string, number>;
@@ -52,6 +64,11 @@ export interface MirrorErrorOptions {
   readonly errors?: readonly FieldError[];
   /** Evidence for logs; never sent to a client. */
   readonly details?: Readonly<Record<string, unknown>>;
+}
+
+/** True for what came back to the mirror that asked it: asking again changes nothing. */
+export function isLoop(error: unknown): boolean {
+  return error instanceof MirrorError && error.code === 'LoopDetected';
 }
 
 /** The only error class rooms throw on purpose. Match on `code`, never on `message`. */

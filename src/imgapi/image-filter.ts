@@ -58,7 +58,7 @@ function matchesType(value: unknown, wanted: string | undefined): boolean {
 }
 
 /** Strings, numbers and booleans as text. Not String(): an object's own `toString`, as JSON may hold it, would throw. */
-function textOf(value: unknown): string | undefined {
+export function textOf(value: unknown): string | undefined {
   if (typeof value === 'string') return value;
   return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }

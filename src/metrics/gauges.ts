@@ -33,10 +33,17 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     'When the cache was last looked over for what has to go; NaN if it never was',
   );
 
+  const scrubRunning = plain('scrub_running', '1 while a stored blob is read again');
+  const scrubSuccess = plain(
+    'scrub_last_success_timestamp_seconds',
+    'When everything stored was last found to have been read again and right since the time before; NaN if it never was',
+  );
+
+  const negatives = plain('negative_entries', 'Remembered "no upstream has this image", those of earlier runs left out');
   const images = plain('catalog_images', 'Images in the merged catalog that clients see by default');
-  const conflicts = plain('catalog_conflicts', 'Images whose upstreams disagree on a SHA-1 now');
+  const conflicts = plain('catalog_conflicts', 'Images of which an upstream says other SHA-1s or sizes than what was first seen or accepted, which stays in force');
   const listed = byUpstream('upstream_images', 'Images in the newest good list of an upstream');
-  const up = byUpstream('upstream_up', '1 if the last refresh of its list went well');
+  const up = byUpstream('upstream_up', '1 if the last refresh of its list went well; NaN offline, when nobody asks it');
   const age = byUpstream('upstream_list_age_seconds', 'Since its list was last confirmed; NaN if it never was');
   const dropped = byUpstream('upstream_list_dropped_entries', 'Bad entries dropped from its newest list');
   const breakers = new Gauge({
@@ -45,12 +52,39 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     labelNames: ['upstream', 'kind'],
     registers,
   });
+  const bandwidth = byUpstream(
+    'upstream_bandwidth_limit_bytes_per_second',
+    'The limit of upstreams[].bandwidth in force now, for all file transfers together; +Inf if there is none',
+  );
+  const throttled = new Counter({
+    name: 'imgapi_mirror_upstream_throttled_seconds_total',
+    help: 'How long file transfers were held back by a bandwidth limit, or for the sake of clients; each transfer by itself',
+    labelNames: ['upstream'],
+    registers,
+  });
   const refreshes = new Counter({
     name: 'imgapi_mirror_catalog_refreshes_total',
     help: 'Refreshes of lists that have ended; held: a list that was empty or shrank and was not taken',
     labelNames: ['upstream', 'result'],
     registers,
   });
+
+  const prefetchRuns = new Counter({
+    name: 'imgapi_mirror_prefetch_runs_total',
+    help: 'Prefetches that are over, by schedule or by hand; failed: an image failed, or it could not begin; stopped: it goes on next time',
+    labelNames: ['result'],
+    registers,
+  });
+  const prefetchImages = new Counter({
+    name: 'imgapi_mirror_prefetch_images_total',
+    help: 'Images that prefetches were through with; already: nothing of it was missing',
+    labelNames: ['result'],
+    registers,
+  });
+  const prefetchedAt = plain(
+    'prefetch_last_success_timestamp_seconds',
+    'When a prefetch last ended with everything there; NaN if none did since the start',
+  );
 
   return async () => {
     const storage = await read.storage();
@@ -66,11 +100,29 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     quarantinedBytes.set(storage.quarantinedBytes);
     evictionRun.set(storage.evictionRanAtMs === undefined ? Number.NaN : storage.evictionRanAtMs / 1000);
 
+    const scrub = read.scrub();
+    scrubRunning.set(scrub.isReading ? 1 : 0);
+    scrubSuccess.set(scrub.succeededAtMs === undefined ? Number.NaN : scrub.succeededAtMs / 1000);
+
     const downloads = read.downloads();
     running.set(downloads.running);
     followers.set(downloads.followers);
 
+    negatives.set(read.negatives());
     for (const { upstream, kind, state } of read.breakers()) breakers.set({ upstream, kind }, BREAKER_VALUE[state]);
+
+    const prefetch = read.prefetch();
+    prefetchRuns.reset();
+    prefetchImages.reset();
+    for (const [result, runs] of Object.entries(prefetch.runs)) prefetchRuns.inc({ result }, runs);
+    for (const [result, count] of Object.entries(prefetch.images)) prefetchImages.inc({ result }, count);
+    prefetchedAt.set(prefetch.succeededAtMs === undefined ? Number.NaN : prefetch.succeededAtMs / 1000);
+
+    throttled.reset();
+    for (const { upstream, limit, throttledSeconds } of read.bandwidths()) {
+      bandwidth.set({ upstream }, limit ?? Number.POSITIVE_INFINITY);
+      throttled.inc({ upstream }, throttledSeconds);
+    }
 
     const catalog = read.catalog();
     images.set(catalog.images);
@@ -78,7 +130,7 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     refreshes.reset();
     for (const { upstream, ...state } of catalog.upstreams) {
       listed.set({ upstream }, state.images);
-      up.set({ upstream }, state.isUp ? 1 : 0);
+      up.set({ upstream }, state.isUp === undefined ? Number.NaN : Number(state.isUp));
       age.set({ upstream }, state.ageSeconds ?? Number.NaN);
       dropped.set({ upstream }, state.dropped);
       for (const result of REFRESH_RESULTS) refreshes.inc({ upstream, result }, state.refreshes[result]);

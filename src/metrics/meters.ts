@@ -1,7 +1,9 @@
 /** What app.ts puts around the rooms so that they are measured without knowing it. */
+import type { TransferEvents } from '../downloads/transfer-events.ts';
 import type { FinishedRequest } from '../http/server.ts';
 import type { HttpClient, HttpRequest } from '../upstream/http-client.ts';
 import { reasonOf } from '../upstream/unavailable.ts';
+import { causesOf } from './causes.ts';
 import { METHODS, ROUTES, type Metrics } from './metrics.ts';
 
 /** An HTTP client whose every request and byte is counted. */
@@ -18,9 +20,13 @@ export function meterHttpClient(
       const response = await http.get(request);
       metrics.upstreamSeconds.observe({ upstream, kind }, (monotonicNow() - startedAt) / 1000);
       metrics.upstreamRequests.inc({ upstream, kind, result: statusClass(response.status) });
+      const split = causesOf(request, response.status);
       return {
         ...response,
-        body: counted(response.body, (bytes) => metrics.upstreamBytes.inc({ upstream, kind }, bytes)),
+        body: counted(response.body, (bytes) => {
+          metrics.upstreamBytes.inc({ upstream, kind }, bytes);
+          for (const part of split(bytes)) metrics.causeBytes.inc({ upstream, cause: part.cause }, part.bytes);
+        }),
       };
     } catch (error) {
       const reason = reasonOf(error);
@@ -62,4 +68,17 @@ const CACHE_KIND_OF: Readonly<Partial<Record<(typeof ROUTES)[number], string>>> 
 
 function statusClass(status: number): string {
   return `${Math.floor(status / 100)}xx`;
+}
+
+/** Counts what happens to transfers. */
+export function countTransfers(metrics: Metrics): TransferEvents {
+  return {
+    onResume(mode, bytes) {
+      metrics.resumes.inc({ mode });
+      metrics.resumedBytes.inc({ mode }, bytes);
+    },
+    onFailover: (upstream) => metrics.failovers.inc({ upstream }),
+    onStall: (upstream) => metrics.stalls.inc({ upstream }),
+    onChecked: (result) => metrics.integrity.inc({ result }),
+  };
 }

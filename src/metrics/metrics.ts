@@ -4,12 +4,28 @@
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import { EVICTION_REASONS } from '../blobs/eviction.ts';
+import { SCRUB_RESULTS } from '../blobs/scrub.ts';
 import { REQUEST_KINDS } from '../upstream/http-client.ts';
 import { DOWNLOAD_RESULTS } from '../downloads/download.ts';
+import { INTEGRITY_RESULTS, RESUME_MODES } from '../downloads/transfer-events.ts';
+import { REFETCH_RESULTS } from '../operations/refetch.ts';
 import { HEALTH_KINDS } from '../upstream/health.ts';
 import { CLIENT_REFUSALS } from '../http/client-gate.ts';
+import { CAUSES } from './causes.ts';
 
-export const ROUTES = ['ping', 'images', 'image', 'file', 'icon', 'channels', 'metrics', 'health', 'none'] as const;
+export const ROUTES = [
+  'ping',
+  'images',
+  'image',
+  'file',
+  'icon',
+  'channels',
+  'metrics',
+  'health',
+  'setup',
+  'api',
+  'none',
+] as const;
 export const METHODS = ['GET', 'HEAD', 'other'] as const;
 /** Status classes; `none`: the client left before a status was sent. */
 export const CODES = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
@@ -45,10 +61,31 @@ export interface Gauges {
     /** undefined: never yet. */
     readonly evictionRanAtMs: number | undefined;
   }>;
+  readonly scrub: () => {
+    /** A blob is being read again. */
+    readonly isReading: boolean;
+    /** undefined: never yet. */
+    readonly succeededAtMs: number | undefined;
+  };
+  /** Remembered absences in force. */
+  readonly negatives: () => number;
   readonly breakers: () => readonly {
     readonly upstream: string;
     readonly kind: string;
     readonly state: 'closed' | 'half-open' | 'open';
+  }[];
+  /** Since the start. */
+  readonly prefetch: () => {
+    readonly runs: Readonly<Record<string, number>>;
+    readonly images: Readonly<Record<string, number>>;
+    /** undefined: no run has ended well yet. */
+    readonly succeededAtMs: number | undefined;
+  };
+  readonly bandwidths: () => readonly {
+    readonly upstream: string;
+    /** Bytes per second in force; undefined: no limit. */
+    readonly limit: number | undefined;
+    readonly throttledSeconds: number;
   }[];
   readonly catalog: () => {
     readonly images: number;
@@ -56,7 +93,8 @@ export interface Gauges {
     readonly upstreams: readonly {
       readonly upstream: string;
       readonly images: number;
-      readonly isUp: boolean;
+      /** undefined: nobody asks it. */
+      readonly isUp: boolean | undefined;
       /** Since its list was last confirmed; undefined if it never was. */
       readonly ageSeconds: number | undefined;
       readonly dropped: number;
@@ -82,16 +120,27 @@ export interface Metrics {
   readonly cacheResults: Counter<'kind' | 'result'>;
   readonly upstreamRequests: Counter<'upstream' | 'kind' | 'result'>;
   readonly upstreamBytes: Counter<'upstream' | 'kind'>;
+  readonly causeBytes: Counter<'upstream' | 'cause'>;
   readonly upstreamSeconds: Histogram<'upstream' | 'kind'>;
   readonly downloads: Counter<'result'>;
   readonly downloadSeconds: Histogram;
   readonly passed: Counter<'result'>;
+  readonly passedAlone: Counter;
+  readonly resumes: Counter<'mode'>;
+  readonly resumedBytes: Counter<'mode'>;
+  readonly failovers: Counter<'upstream'>;
+  readonly stalls: Counter<'upstream'>;
+  readonly integrity: Counter<'result'>;
+  readonly scrubbed: Counter<'result'>;
+  readonly scrubbedBytes: Counter;
+  readonly refetches: Counter<'result'>;
   readonly evictions: Counter<'reason'>;
   readonly evictedBytes: Counter<'reason'>;
   readonly refused: Counter<'reason'>;
   readonly lookupsRefused: Counter<'upstream'>;
   readonly breakerTransitions: Counter<'upstream' | 'kind' | 'to'>;
   readonly configReloads: Counter<'result'>;
+  readonly trustAccepted: Counter;
   readonly configReloadedAt: Gauge;
 }
 
@@ -161,6 +210,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
       labelNames: ['upstream', 'kind'],
       registers,
     }),
+    causeBytes: new Counter({
+      name: 'imgapi_mirror_upstream_cause_bytes_total',
+      help: 'The same bytes by what they were for; resume: those that came again because the upstream could not go on',
+      labelNames: ['upstream', 'cause'],
+      registers,
+    }),
     upstreamSeconds: new Histogram({
       name: 'imgapi_mirror_upstream_response_seconds',
       help: 'From a request to an upstream to the headers of its answer',
@@ -176,7 +231,42 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }),
     passed: new Counter({
       name: 'imgapi_mirror_pass_throughs_total',
-      help: 'Transfers without room on disk that are over, by result; each had its own upstream stream',
+      help: 'Upstream streams of transfers without room on disk that are over, by result; clients in step share one',
+      labelNames: ['result'],
+      registers,
+    }),
+    passedAlone: new Counter({
+      name: 'imgapi_mirror_pass_throughs_alone_total',
+      help: 'Clients that fell behind those they shared a pass-through with, and went on with an upstream stream of their own',
+      registers,
+    }),
+    resumes: new Counter({
+      name: 'imgapi_mirror_transfer_resumes_total',
+      help: 'Transfers gone on with, by mode; range: at the byte asked for, skip: over what was there, partial: a file left on disk, hashed once',
+      labelNames: ['mode'],
+      registers,
+    }),
+    resumedBytes: new Counter({
+      name: 'imgapi_mirror_transfer_resumed_bytes_total',
+      help: 'Bytes that were there when a transfer was gone on with, by mode; only those of skip are received again',
+      labelNames: ['mode'],
+      registers,
+    }),
+    failovers: new Counter({
+      name: 'imgapi_mirror_transfer_failovers_total',
+      help: 'Times the next source of a file was asked instead of this upstream',
+      labelNames: ['upstream'],
+      registers,
+    }),
+    stalls: new Counter({
+      name: 'imgapi_mirror_transfer_stalls_total',
+      help: 'Attempts at a file that ended because an upstream sent nothing, or took no connection, for too long',
+      labelNames: ['upstream'],
+      registers,
+    }),
+    integrity: new Counter({
+      name: 'imgapi_mirror_integrity_checks_total',
+      help: 'Files from upstreams by what was found; sha1: wrong bytes, size: another length, md5: a wrong Content-MD5 of right bytes',
       labelNames: ['result'],
       registers,
     }),
@@ -198,6 +288,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
       labelNames: ['upstream', 'kind', 'to'],
       registers,
     }),
+    trustAccepted: new Counter({
+      name: 'imgapi_mirror_trust_accepted_total',
+      help: 'Changes of images that an operator has accepted (imgapi-mirror accept)',
+      registers,
+    }),
     configReloads: new Counter({
       name: 'imgapi_mirror_config_reloads_total',
       help: 'Reloads of the configuration and certificates (SIGHUP), by result; failed: nothing was changed',
@@ -207,6 +302,23 @@ export function createMetrics(options: MetricsOptions): Metrics {
     configReloadedAt: new Gauge({
       name: 'imgapi_mirror_config_last_reload_success_timestamp_seconds',
       help: 'When the configuration was last loaded, at the start or by a reload',
+      registers,
+    }),
+    scrubbed: new Counter({
+      name: 'imgapi_mirror_scrubbed_blobs_total',
+      help: 'Stored blobs that were read again, by what was found; repaired: only what was noted of it was wrong, gone: evicted meanwhile, failed: could not be told',
+      labelNames: ['result'],
+      registers,
+    }),
+    scrubbedBytes: new Counter({
+      name: 'imgapi_mirror_scrubbed_bytes_total',
+      help: 'Bytes of stored blobs that were read again',
+      registers,
+    }),
+    refetches: new Counter({
+      name: 'imgapi_mirror_scrub_refetches_total',
+      help: 'Tries to fetch a rotted blob anew, by result; left: not tried, for the next client who wants it',
+      labelNames: ['result'],
       registers,
     }),
     evictions: new Counter({
@@ -247,7 +359,10 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
       metrics.upstreamBytes.inc({ upstream, kind }, 0);
       metrics.upstreamSeconds.zero({ upstream, kind });
     }
+    for (const cause of CAUSES) metrics.causeBytes.inc({ upstream, cause }, 0);
     metrics.lookupsRefused.inc({ upstream }, 0);
+    metrics.failovers.inc({ upstream }, 0);
+    metrics.stalls.inc({ upstream }, 0);
     for (const kind of HEALTH_KINDS) {
       for (const to of ['open', 'closed']) metrics.breakerTransitions.inc({ upstream, kind, to }, 0);
     }
@@ -255,6 +370,13 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
   for (const reason of CLIENT_REFUSALS) metrics.refused.inc({ reason }, 0);
   for (const result of ['ok', 'failed']) metrics.configReloads.inc({ result }, 0);
   for (const result of ['right', 'failed']) metrics.passed.inc({ result }, 0);
+  for (const mode of RESUME_MODES) {
+    metrics.resumes.inc({ mode }, 0);
+    metrics.resumedBytes.inc({ mode }, 0);
+  }
+  for (const result of INTEGRITY_RESULTS) metrics.integrity.inc({ result }, 0);
+  for (const result of SCRUB_RESULTS) metrics.scrubbed.inc({ result }, 0);
+  for (const result of REFETCH_RESULTS) metrics.refetches.inc({ result }, 0);
   for (const reason of EVICTION_REASONS) {
     metrics.evictions.inc({ reason }, 0);
     metrics.evictedBytes.inc({ reason }, 0);

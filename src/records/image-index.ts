@@ -10,6 +10,10 @@ export interface ImageIndex {
   readonly kept: RemovableManifests;
   /** Read from the disk once. @throws MirrorError InternalError if the directory cannot be listed */
   images(): Promise<readonly ImageBlobs[]>;
+  /** What is known of one without a wait: nothing before `images` has resolved once, but for what was kept since. */
+  get(uuid: ImageUuid): ImageBlobs | undefined;
+  /** Grows with each change of any of them. */
+  readonly changes: number;
 }
 
 export function createImageIndex(kept: RemovableManifests): ImageIndex {
@@ -17,6 +21,7 @@ export function createImageIndex(kept: RemovableManifests): ImageIndex {
   /** Removed while the directory was being read. */
   let removed: Set<ImageUuid> | undefined = new Set();
   let loading: Promise<void> | undefined;
+  let changes = 0;
 
   const load = async (): Promise<void> => {
     for await (const one of kept.all()) {
@@ -25,6 +30,7 @@ export function createImageIndex(kept: RemovableManifests): ImageIndex {
         byUuid.set(image.uuid, image);
     }
     removed = undefined;
+    changes += 1;
   };
 
   return {
@@ -34,13 +40,16 @@ export function createImageIndex(kept: RemovableManifests): ImageIndex {
       async put(one) {
         await kept.put(one);
         const image = blobsOf(one);
-        if (image !== undefined) byUuid.set(image.uuid, image);
+        if (image === undefined) return;
+        byUuid.set(image.uuid, image);
+        changes += 1;
       },
       async remove(uuid, isUnwanted) {
         const isRemoved = await kept.remove(uuid, isUnwanted);
         if (!isRemoved) return false;
         byUuid.delete(uuid);
         removed?.add(uuid);
+        changes += 1;
         return true;
       },
     },
@@ -54,6 +63,10 @@ export function createImageIndex(kept: RemovableManifests): ImageIndex {
         throw error;
       }
       return [...byUuid.values()];
+    },
+    get: (uuid) => byUuid.get(uuid),
+    get changes() {
+      return changes;
     },
   };
 }

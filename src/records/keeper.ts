@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import type { Log } from '../config/log.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
-import type { KeptManifests } from './kept-manifests.ts';
+import { keptUpstream, type KeptManifests } from './kept-manifests.ts';
 import type { Records } from './records.ts';
 
 export interface ServedImage {
@@ -15,6 +15,8 @@ export interface ServedImage {
 export interface Keeper {
   /** `stored` tells in the end whether the blob is on disk; the manifest is kept only then. Never throws, never waits. */
   onServed(image: ServedImage, sha1: Sha1Hex, stored: Promise<boolean>): void;
+  /** Keeps an image's manifest now, whether anything of it is stored or not. @throws MirrorError InternalError */
+  keep(image: ServedImage): Promise<void>;
   /** The image's manifest is about to be removed: it is kept again when it is next served. */
   forget(uuid: ImageUuid): void;
   /** Resolves when nothing is being written any more. */
@@ -36,17 +38,21 @@ export function createKeeper(deps: KeeperDeps): Keeper {
   const known = new LRUCache<string, Manifest>({ max: MAX_KNOWN });
   const running = new Map<string, Promise<void>>();
 
-  async function keep({ manifest, upstream }: ServedImage, stored: Promise<boolean>): Promise<void> {
+  async function keep({ manifest, upstream }: ServedImage): Promise<void> {
+    const before = await deps.kept.get(manifest.uuid);
+    const fetchedAt = new Date(deps.now()).toISOString();
+    const icon = before?.icon === undefined ? {} : { icon: before.icon };
+    await deps.kept.put({ upstream: keptUpstream(before, upstream), fetchedAt, manifest: manifest.json, ...icon });
+    known.set(manifest.uuid, manifest);
+  }
+
+  async function keepOnceStored(image: ServedImage, stored: Promise<boolean>): Promise<void> {
     if (!(await stored)) return;
     try {
-      const before = await deps.kept.get(manifest.uuid);
-      const fetchedAt = new Date(deps.now()).toISOString();
-      const icon = before?.icon === undefined ? {} : { icon: before.icon };
-      await deps.kept.put({ upstream, fetchedAt, manifest: manifest.json, ...icon });
-      known.set(manifest.uuid, manifest);
+      await keep(image);
     } catch (error) {
       // The blob is served all the same; the next hit tries again.
-      deps.log.error({ err: error, uuid: manifest.uuid }, 'a manifest could not be kept');
+      deps.log.error({ err: error, uuid: image.manifest.uuid }, 'a manifest could not be kept');
     }
   }
 
@@ -58,9 +64,10 @@ export function createKeeper(deps: KeeperDeps): Keeper {
       if (known.get(uuid) === image.manifest || running.has(uuid)) return;
       running.set(
         uuid,
-        keep(image, stored).finally(() => running.delete(uuid)),
+        keepOnceStored(image, stored).finally(() => running.delete(uuid)),
       );
     },
+    keep,
     forget: (uuid) => void known.delete(uuid),
     async close() {
       await Promise.all(running.values());

@@ -1,10 +1,12 @@
-import { mkdir, readdir, unlink } from 'node:fs/promises';
+import { mkdir, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { replaceFile } from '../blobs/durable-file.ts';
 import { errnoOf, storageError } from '../blobs/errno.ts';
 import { isJsonObject, parseJson, readSmallFile } from '../blobs/json-file.ts';
 import { createKeyedLock } from '../blobs/keyed-lock.ts';
+import { namesIn } from '../blobs/names-in.ts';
 import type { Log } from '../config/log.ts';
+import { IMPORTED } from '../config/reserved-names.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { isImageUuid, isSha1Hex } from '../imgapi/ids.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
@@ -19,6 +21,24 @@ export interface KeptManifest {
   /** As its upstream wrote it; `uuid` names the file it is kept in. */
   readonly manifest: ManifestJson;
   readonly icon?: { readonly sha1: Sha1Hex; readonly size: number; readonly contentType: string };
+  readonly trust?: KeptTrust;
+}
+
+/** What must not be lost with the records of an image that is here: since when it is trusted, and who contradicts it. */
+export interface KeptTrust {
+  /** ISO 8601: when its files were first seen, or accepted. */
+  readonly firstSeenAt: string;
+  readonly contradictions?: readonly KeptContradiction[];
+}
+
+/** What an upstream says of the image instead. */
+export interface KeptContradiction {
+  readonly upstream: string;
+  /** ISO 8601: since when. */
+  readonly since: string;
+  /** Whether a list said so, or the answer to a look-up. */
+  readonly origin: 'list' | 'lookup';
+  readonly manifest: ManifestJson;
 }
 
 /** `<cache-dir>/manifests/<uuid>.json`, one for each cached image. */
@@ -120,7 +140,7 @@ export function createKeptManifests(
       });
     },
     async *all() {
-      for (const name of await namesIn(dir)) {
+      for (const name of await namesIn(dir, 'the kept manifests')) {
         const uuid = name.slice(0, -'.json'.length);
         if (!name.endsWith('.json') || !isImageUuid(uuid)) continue;
         try {
@@ -135,23 +155,20 @@ export function createKeptManifests(
   };
 }
 
-async function namesIn(dir: string): Promise<string[]> {
-  try {
-    return await readdir(dir);
-  } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw storageError('the kept manifests could not be listed', error, { dir });
-  }
+/** Whose an image is from now on: one that came in a bundle stays in the list of those, whoever else serves it. */
+export function keptUpstream(before: KeptManifest | undefined, upstream: string): string {
+  return before?.upstream === IMPORTED ? IMPORTED : upstream;
 }
 
-function contentOf({ upstream, manifest, icon }: KeptManifest): string {
-  return JSON.stringify([upstream, manifest, icon]);
+function contentOf({ upstream, manifest, icon, trust }: KeptManifest): string {
+  return JSON.stringify([upstream, manifest, icon, trust]);
 }
 
 function isKeptManifest(value: unknown): value is KeptManifest {
   if (!isJsonObject(value)) return false;
-  const { upstream, fetchedAt, manifest, icon } = value;
+  const { upstream, fetchedAt, manifest, icon, trust } = value;
   return (
+    (trust === undefined || isKeptTrust(trust)) &&
     typeof upstream === 'string' &&
     typeof fetchedAt === 'string' &&
     !Number.isNaN(Date.parse(fetchedAt)) &&
@@ -162,4 +179,26 @@ function isKeptManifest(value: unknown): value is KeptManifest {
         Number.isSafeInteger(icon['size']) &&
         typeof icon['contentType'] === 'string'))
   );
+}
+
+function isKeptTrust(value: unknown): value is KeptTrust {
+  if (!isJsonObject(value)) return false;
+  const { firstSeenAt, contradictions = [] } = value;
+  return isTime(firstSeenAt) && Array.isArray(contradictions) && contradictions.every(isKeptContradiction);
+}
+
+/** True for what `KeptContradiction` describes; its manifest is not checked. */
+export function isKeptContradiction(value: unknown): value is KeptContradiction {
+  if (!isJsonObject(value)) return false;
+  const { upstream, since, origin, manifest } = value;
+  return (
+    typeof upstream === 'string' &&
+    isTime(since) &&
+    (origin === 'list' || origin === 'lookup') &&
+    isJsonObject(manifest)
+  );
+}
+
+function isTime(value: unknown): value is string {
+  return typeof value === 'string' && !Number.isNaN(Date.parse(value));
 }

@@ -1,7 +1,6 @@
 import { isJsonObject } from '../blobs/json-file.ts';
+import type { ScrubMarks } from '../blobs/scrub.ts';
 import type { Log } from '../config/log.ts';
-import { parseChannels } from '../imgapi/channels.ts';
-import type { Channel } from '../imgapi/channels.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import type { ManifestJson } from '../imgapi/manifest.ts';
 import { createBoundedKeyv } from './bounded-keyv.ts';
@@ -11,6 +10,9 @@ import type { LastUse } from './last-use.ts';
 import { createNegatives } from './negatives.ts';
 import type { Negatives } from './negatives.ts';
 import { recordKey } from './record-key.ts';
+import { createScrubMarks } from './scrub-marks.ts';
+import { createTrustRecords } from './trust-records.ts';
+import type { TrustRecords } from './trust-records.ts';
 
 export type { RecordsStore } from './bounded-keyv.ts';
 export type { LastUse } from './last-use.ts';
@@ -43,11 +45,6 @@ export interface Records {
     get(upstream: string, channel: string | undefined): Promise<ListRecord | undefined>;
     set(upstream: string, channel: string | undefined, record: ListRecord): Promise<void>;
   };
-  /** What each upstream's `GET /channels` last said; empty for one that has none. */
-  readonly channels: {
-    get(upstream: string): Promise<readonly Channel[] | undefined>;
-    set(upstream: string, channels: readonly Channel[]): Promise<void>;
-  };
   readonly lookups: {
     get(uuid: ImageUuid, channel: string | undefined): Promise<LookupRecord | undefined>;
     /** With a `ttlMs` of 0 or less nothing is remembered. */
@@ -55,6 +52,8 @@ export interface Records {
   };
   readonly negatives: Negatives;
   readonly lastUse: LastUse;
+  readonly scrub: ScrubMarks;
+  readonly trust: TrustRecords;
   /** Writes what is pending and closes the store. */
   close(): Promise<void>;
 }
@@ -89,10 +88,6 @@ export function createRecords(
       get: (upstream, channel) => getSound(recordKey('list', upstream, channel ?? null), isListRecord),
       set: (upstream, channel, record) => keyv.set(recordKey('list', upstream, channel ?? null), record),
     },
-    channels: {
-      get: async (upstream) => parseChannels(await keyv.get(recordKey('channels', upstream))),
-      set: (upstream, channels) => keyv.set(recordKey('channels', upstream), channels),
-    },
     lookups: {
       get: (uuid, channel) => getSound(recordKey('lookup', channel ?? null, uuid), isLookupRecord),
       async set(uuid, channel, record, ttlMs) {
@@ -102,6 +97,8 @@ export function createRecords(
     },
     negatives: createNegatives({ keyv }, { maxEntries: options.maxNegatives ?? 10_000 }),
     lastUse,
+    scrub: createScrubMarks({ keyv }),
+    trust: createTrustRecords({ keyv }),
     async close() {
       await lastUse.close();
       await keyv.close();

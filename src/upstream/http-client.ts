@@ -7,8 +7,9 @@ import { promisify } from 'node:util';
 import { gunzip } from 'node:zlib';
 import type { MirrorError } from '../imgapi/errors.ts';
 import { createRedirectRule } from './redirect-rule.ts';
-import { createSafeLookup } from './safe-lookup.ts';
+import { createSafeLookup, refusedUnresolved, type SafeLookupOptions } from './safe-lookup.ts';
 import { unavailable, wrapTransportError } from './unavailable.ts';
+import type { Urgency } from './urgency.ts';
 
 export interface HttpClientOptions {
   /** The upstream's name, for errors. */
@@ -47,6 +48,8 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
+  /** Of a file: what it is for, and the byte it was asked from. */
+  readonly transfer?: { readonly urgency: Urgency; readonly offset: number };
 }
 
 export interface HttpResponse {
@@ -73,7 +76,12 @@ const DISCARD_MS = 1_000;
 export function createHttpClient(options: HttpClientOptions): HttpClient {
   const base = new URL(options.url);
   const basePath = base.pathname.replace(/\/+$/, '');
-  const dispatcher = createDispatcher(options, base);
+  const trust: SafeLookupOptions = {
+    allowAddresses: options.allowAddresses,
+    // A name that says it is this machine is meant so where the operator wrote it.
+    trustedNames: base.hostname === 'localhost' ? ['localhost'] : [],
+  };
+  const dispatcher = createDispatcher(options, trust);
   const redirects = createRedirectRule(options);
   const throughProxy = proxyLabel(options.proxy);
 
@@ -86,6 +94,9 @@ export function createHttpClient(options: HttpClientOptions): HttpClient {
   }
 
   async function ask(url: URL, request: HttpRequest): Promise<Dispatcher.ResponseData> {
+    // A proxy resolves names by itself. Addresses need no check: they were written by the operator, as redirects lead nowhere else.
+    const refusal = refusedUnresolved(url.hostname, trust);
+    if (refusal !== undefined) throw unavailable(options.name, 'connect', refusal);
     // What was configured for the upstream (credentials, mostly) is for its own origin alone.
     const own = url.origin === base.origin ? options.headers : {};
     return dispatcher.request({
@@ -172,10 +183,8 @@ async function* readBody(name: string, body: Dispatcher.ResponseData['body']): A
   }
 }
 
-function createDispatcher(options: HttpClientOptions, base: URL): Dispatcher {
-  const { allowAddresses } = options;
-  // A name that says it is this machine is meant so where the operator wrote it.
-  const lookup = createSafeLookup({ allowAddresses, trustedNames: base.hostname === 'localhost' ? ['localhost'] : [] });
+function createDispatcher(options: HttpClientOptions, trust: SafeLookupOptions): Dispatcher {
+  const lookup = createSafeLookup(trust);
   const tls = { rejectUnauthorized: !options.insecure, ...(options.ca === undefined ? {} : { ca: options.ca }) };
   const limits = {
     // HTTP/2 gives a thirtieth of the throughput at 100 ms round trip: one flow-control window per connection.

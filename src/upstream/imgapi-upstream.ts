@@ -1,9 +1,11 @@
 /** An upstream that speaks IMGAPI, such as images.smartos.org (sdc-imgapi docs, "API"). */
 import { createHash } from 'node:crypto';
 import { parseChannels, type Channel } from '../imgapi/channels.ts';
+import { MirrorError } from '../imgapi/errors.ts';
 import { isImageUuid, type ImageUuid } from '../imgapi/ids.ts';
-import { readAll, type HttpClient, type HttpResponse, type RequestKind } from './http-client.ts';
+import { readAll, type HttpClient, type HttpRequest, type HttpResponse, type RequestKind } from './http-client.ts';
 import { unavailable } from './unavailable.ts';
+import { DEMAND } from './urgency.ts';
 import type {
   FileAnswer,
   FileRequest,
@@ -26,6 +28,7 @@ export interface ImgapiUpstreamOptions {
   readonly url: string;
   readonly channel: string | undefined;
   readonly maxDownloads: number;
+  readonly prefetchDownloads: number;
   /** A JSON answer must have ended within this, in ms. */
   readonly jsonTimeoutMs: number;
   /** Largest list, in bytes of JSON, all pages together. */
@@ -49,14 +52,15 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
   async function get(
     kind: RequestKind,
     path: string,
-    request: UpstreamRequest,
+    { signal, requestId, transfer }: UpstreamRequest & Pick<HttpRequest, 'transfer'>,
     headers: Record<string, string>,
   ): Promise<HttpResponse> {
     return http.get({
       kind,
       path,
-      signal: request.signal,
-      headers: { 'accept-version': '~2', 'x-request-id': request.requestId, ...headers },
+      signal,
+      ...(transfer === undefined ? {} : { transfer }),
+      headers: { 'accept-version': '~2', 'x-request-id': requestId, ...headers },
     });
   }
 
@@ -93,8 +97,12 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
 
   function unexpected(path: string, response: HttpResponse): Error {
     const { status } = response;
-    const hint = status === LOOP_DETECTED ? ': it leads back to a mirror that has asked it; check its url and DNS' : '';
-    return unavailable(name, 'status', `GET ${path} answered ${status}${hint}`, { status });
+    const text = `GET ${path} answered ${status}`;
+    if (status !== LOOP_DETECTED) return unavailable(name, 'status', text, { status });
+    // Passed on as what it is: whoever is behind us must not take it for a failure that goes away.
+    const hint = 'it leads back to a mirror that has asked it; check its url and DNS';
+    const details = { upstream: name, reason: 'status', status };
+    return new MirrorError('LoopDetected', `upstream ${name}: ${text}: ${hint}`, { details });
   }
 
   async function listPage(path: string, request: ListRequest, maxBytes: number, headers: Record<string, string>) {
@@ -110,6 +118,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
     url: options.url,
     channel: options.channel,
     maxDownloads: options.maxDownloads,
+    prefetchDownloads: options.prefetchDownloads,
 
     async ping(request: UpstreamRequest): Promise<void> {
       const { response } = await getJson('ping', '/ping', request, JSON_MAX_BYTES);
@@ -207,7 +216,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
       const response = await get(
         'file',
         path,
-        { ...request, signal },
+        { ...request, signal, transfer: { urgency: request.urgency ?? DEMAND, offset: request.offset } },
         {
           accept: 'application/octet-stream, */*',
           'accept-encoding': 'identity',

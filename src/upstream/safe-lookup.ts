@@ -68,6 +68,17 @@ export function createSafeLookup(options: SafeLookupOptions): LookupFunction {
   };
 }
 
+/**
+ * The same for a name that a proxy resolves, as far as it can be told here: `localhost` and all below it are this machine, or
+ * the proxy's, wherever they are resolved (RFC 6761, section 6.3). What any other name is at the proxy nobody here knows.
+ * Undefined: it may be asked for; else why not.
+ */
+export function refusedUnresolved(hostname: string, options: Omit<SafeLookupOptions, 'resolve'>): string | undefined {
+  if (!/(?:^|\.)localhost\.?$/i.test(hostname) || options.trustedNames.includes(hostname)) return undefined;
+  if (blockList(options.allowAddresses).check('127.0.0.1', 'ipv4')) return undefined;
+  return `${hostname} is a name of the machine that resolves it, which allowAddresses does not allow`;
+}
+
 /** IPv4-mapped IPv6 addresses are checked as the IPv4 addresses they are: BlockList does so by itself. */
 function blockList(cidrs: readonly string[]): BlockList {
   const list = new BlockList();

@@ -4,6 +4,7 @@
  */
 import type { Channel } from '../imgapi/channels.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
+import type { Urgency } from './urgency.ts';
 
 /** What every call to an upstream carries. */
 export interface UpstreamRequest {
@@ -43,6 +44,8 @@ export interface FileRequest extends ImageRequest {
   readonly index: number;
   /** The byte to go on from; an upstream without Range answers from 0 all the same. */
   readonly offset: number;
+  /** What it is for; may change while it runs. Default: a client waits for it. */
+  readonly urgency?: Urgency;
 }
 
 /** A file that has begun to arrive. Its body must be read to the end or cancelled. */
@@ -66,8 +69,10 @@ export interface Upstream {
   readonly url: string;
   /** The channel configured for it: a name, `*`, or undefined for the upstream's own default. */
   readonly channel: string | undefined;
-  /** Most downloads it is asked for at once. */
+  /** Most downloads that clients wait for it is asked for at once. */
   readonly maxDownloads: number;
+  /** Most downloads of the prefetcher, beside them. */
+  readonly prefetchDownloads: number;
   ping(request: UpstreamRequest): Promise<void>;
   /** Undefined: the upstream has no channels. */
   channels(request: UpstreamRequest): Promise<readonly Channel[] | undefined>;

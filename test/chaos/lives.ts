@@ -42,6 +42,7 @@ export async function beginLife(options: LifeOptions): Promise<Life> {
     log: SILENT,
     recordsStore: createSqliteStore(path.join(dir, 'records.sqlite')),
     caOf: () => undefined,
+    adminTokens: [],
     hostname: 'chaos.test',
     nodeVersion: process.versions.node,
     now: Date.now,

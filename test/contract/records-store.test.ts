@@ -107,16 +107,6 @@ for (const { name, prepare } of IMPLEMENTATIONS) {
       assert.deepEqual(await records.lists.get('first', 'dev'), { fetchedAt: LIST.fetchedAt, images });
     });
 
-    test('channels come back as they were', async (t) => {
-      const records = openRecords(t, await prepare(t));
-      assert.equal(await records.channels.get('first'), undefined);
-      const channels = [{ name: 'dev', description: 'all', default: true as const }, { name: 'release' }];
-      await records.channels.set('first', channels);
-      await records.channels.set('second', []);
-      assert.deepEqual(await records.channels.get('first'), channels);
-      assert.deepEqual(await records.channels.get('second'), []);
-    });
-
     test('a looked-up manifest is known in its channel until it expires', async (t) => {
       const openStore = await prepare(t);
       const records = openRecords(t, openStore);
@@ -159,6 +149,29 @@ for (const { name, prepare } of IMPLEMENTATIONS) {
       await second.close();
       const third = openRecords(t, openStore);
       assert.equal(await third.negatives.has(uuid(1), undefined), true);
+    });
+
+    test('an answer from before the negatives were cleared is not remembered', async (t) => {
+      const { negatives } = openRecords(t, await prepare(t));
+      const asked = negatives.generation;
+      await negatives.clear();
+      await negatives.add(uuid(1), undefined, MINUTE_MS, asked);
+      assert.equal(await negatives.has(uuid(1), undefined), false);
+      await negatives.add(uuid(1), undefined, MINUTE_MS, negatives.generation);
+      assert.equal(await negatives.has(uuid(1), undefined), true);
+      // Also one that is being added while they are cleared.
+      await Promise.all([negatives.add(uuid(2), undefined, MINUTE_MS), negatives.clear()]);
+      assert.equal(await negatives.has(uuid(2), undefined), false);
+    });
+
+    test('negative answers in force are counted', async (t) => {
+      const { negatives } = openRecords(t, await prepare(t));
+      await negatives.add(uuid(1), undefined, MINUTE_MS);
+      await negatives.add(uuid(1), 'dev', MINUTE_MS);
+      await negatives.add(uuid(2), undefined, 1);
+      await until(() => negatives.count() === 2);
+      await negatives.clear();
+      assert.equal(negatives.count(), 0);
     });
 
     test('beyond their number the oldest negative answers go', async (t) => {

@@ -161,3 +161,31 @@ test('logs that cannot be written cost nothing but the logs', async (t) => {
   const [code, signal] = await Promise.race([ended, sleep(15_000, ['it hangs', null])]);
   assert.deepEqual([code, signal], [1, null], 'it stops when told, and says that output was lost');
 });
+
+test('serve --offline serves what an earlier run has cached, says so, and asks nobody', async (t) => {
+  const { cwd, dir } = await places(t);
+  const image = makeImage({ size: 50_000 });
+  const other = makeImage({ name: 'other', size: 50_000 });
+  await using upstream = await startImageServer({ images: [image, other] });
+  const online = await startServing(t, { cwd, dir, upstreams: [`up=${upstream.url}`] });
+  const file = await rawRequest({ port: online.port, path: `/images/${image.uuid}/file`, hash: true });
+  assert.equal(file.sha1, image.files[0]?.sha1);
+  await until(() => existsSync(path.join(dir, 'manifests', `${image.uuid}.json`)));
+  online.child.kill('SIGTERM');
+  assert.equal(await online.ended, 0);
+
+  const before = upstream.requests.length;
+  const offline = await startServing(t, { cwd, dir, upstreams: [`up=${upstream.url}`], args: ['--offline'] });
+  await until(() => /^ {2}offline: .*no upstream is asked/m.test(offline.err()));
+  const ask = async (target: string) => rawRequest({ port: offline.port, path: target, hash: true });
+  const list = await rawRequest({ port: offline.port, path: '/images' });
+  assert.equal(JSON.parse(list.body.toString()).length, 2);
+  assert.equal((await ask(`/images/${image.uuid}/file`)).sha1, image.files[0]?.sha1);
+  const missing = await rawRequest({ port: offline.port, path: `/images/${other.uuid}/file` });
+  assert.equal(missing.status, 503);
+  assert.match(missing.body.toString(), /"code": "Offline"[^]*imgapi-mirror prefetch/);
+  offline.child.kill('SIGTERM');
+  assert.equal(await offline.ended, 0);
+  assert.equal(upstream.requests.length, before);
+  assert.doesNotMatch(offline.err(), /answers \(|no answer from/);
+});

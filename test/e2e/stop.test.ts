@@ -1,6 +1,6 @@
 /** How the shipped entry ends: drained at SIGTERM, at once at a second one, and without harm at kill -9. */
 import assert from 'node:assert/strict';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startImageServer } from '../support/image-server.ts';
@@ -61,6 +61,27 @@ test('a response that takes longer than drainTimeout is broken off, never ended 
   mirror.child.kill('SIGTERM');
   assert.equal((await running).endedCleanly, false);
   assert.equal(await mirror.ended, 0);
+});
+
+test('what had come of a file at SIGTERM is kept, with a note of whose bytes they are', async (t) => {
+  const SIZE = 3_000_000;
+  const image = makeImage({ size: SIZE });
+  const [file] = image.files;
+  assert.ok(file);
+  await using upstream = await startImageServer({ images: [image], behaviour: { stallAfterBytes: 2_000_000 } });
+  const env = { IMGAPI_MIRROR_LISTEN_DRAIN_TIMEOUT: '300ms' };
+  const { cwd, dir } = await places(t);
+  const mirror = await startServing(t, { cwd, dir, upstreams: [`up=${upstream.url}`], env });
+  const partial = path.join(dir, 'partial', file.sha1);
+  const running = rawRequest({ port: mirror.port, path: `/images/${image.uuid}/file` });
+  await until(() => statSync(partial, { throwIfNoEntry: false })?.size === 2_000_000);
+  mirror.child.kill('SIGTERM');
+  assert.equal((await running).endedCleanly, false);
+  assert.equal(await mirror.ended, 0);
+  const left = readFileSync(partial);
+  assert.ok(left.equals(file.bytes().subarray(0, left.length)), 'the bytes as far as they came');
+  assert.equal(left.length, 2_000_000);
+  assert.deepEqual(JSON.parse(readFileSync(`${partial}.note`, 'utf8')), { contentMd5: file.md5, upstreams: ['up'] });
 });
 
 test('a second signal ends it at once, with exit code 1', async (t) => {

@@ -10,18 +10,21 @@ import { assertError, createAsk, fieldsOf, uuidsOf } from '../integration/ask.ts
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
 import { startMirror, type TestMirror } from '../support/mirror.ts';
+import { until } from '../support/wait-for.ts';
 
 const ABSENT = '99999999-0000-4000-8000-000000000000';
 
 interface Forwarder {
   readonly url: string;
-  /** Where connections lead; until it is set they are refused. */
+  /** Where connections lead; until it is set they are refused, or wait for it if it was started so. */
   port: number | undefined;
   /** What was sent through it. */
   readonly sent: string;
+  /** Ends its connections, as when a name comes to lead elsewhere. */
+  hangUp(): void;
 }
 
-async function startForwarder(t: TestContext): Promise<Forwarder> {
+async function startForwarder(t: TestContext, { isPatient = false } = {}): Promise<Forwarder> {
   const sockets = new Set<Socket>();
   const keep = (socket: Socket): Socket => {
     sockets.add(socket);
@@ -31,6 +34,10 @@ async function startForwarder(t: TestContext): Promise<Forwarder> {
   let sent = '';
   const server = createServer((socket) => {
     keep(socket);
+    void forward(socket);
+  });
+  async function forward(socket: Socket): Promise<void> {
+    if (isPatient) await until(() => forwarder.port, { deadlineMs: 10_000 });
     if (forwarder.port === undefined) {
       socket.destroy();
       return;
@@ -42,7 +49,8 @@ async function startForwarder(t: TestContext): Promise<Forwarder> {
     socket.pipe(target).pipe(socket);
     socket.on('close', () => target.destroy());
     target.on('close', () => socket.destroy());
-  }).listen(0, '127.0.0.1');
+  }
+  server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => {
     for (const socket of sockets) socket.destroy();
@@ -54,6 +62,9 @@ async function startForwarder(t: TestContext): Promise<Forwarder> {
     port: undefined as number | undefined,
     get sent() {
       return sent;
+    },
+    hangUp() {
+      for (const socket of sockets) socket.destroy();
     },
   };
   return forwarder;
@@ -75,14 +86,14 @@ test('a mirror whose upstream is itself says so, without a storm', async (t) => 
   const ask = createAsk(mirror);
   const seen = countRequests(mirror);
   await mirror.app.catalog.refresh();
-  const why = /upstream up0: GET \/\S+ answered 508: it leads back to a mirror that has asked it/;
+  const why = /upstream up0 leads back to this mirror|upstream up0: GET \/\S+ answered 508/;
 
   await t.test('lists, manifests, files and icons fail with the reason', async () => {
-    assertError(await ask('/images'), { status: 503, code: 'ServiceUnavailableError', message: why });
+    assertError(await ask('/images'), { status: 508, code: 'LoopDetected', message: why });
     for (const tail of ['', '/file', '/icon']) {
       assertError(await ask(`/images/${ABSENT}${tail}`), {
-        status: 503,
-        code: 'ServiceUnavailableError',
+        status: 508,
+        code: 'LoopDetected',
         message: why,
       });
     }
@@ -123,7 +134,11 @@ test('a loop beside a sound upstream harms nothing that one has', async (t) => {
     assert.equal((await ask(`/images/${uuid}`)).status, 200);
     assert.equal((await ask(`/images/${uuid}/file`, { hash: true })).sha1, files[0]?.sha1);
   }
-  assert.equal((await ask(`/images/${ABSENT}`)).status, 503, 'what is absent at one and unknown at the other');
+  assert.equal(
+    (await ask(`/images/${ABSENT}`)).status,
+    508,
+    'absent at one; the other cannot tell, and that will not pass',
+  );
 });
 
 test('a mirror of a mirror is no loop', async (t) => {
@@ -140,4 +155,74 @@ test('a mirror of a mirror is no loop', async (t) => {
   assert.equal((await ask(`/images/${ABSENT}`)).status, 404);
   const vias = new Set(origin.requests.map(({ headers }) => headers['via']));
   assert.equal(vias.size, 1, 'the first mirror’s alone');
+});
+
+/** Mirrors of which each has the next one as an upstream, the last one the first. */
+async function startRing(t: TestContext, count: number): Promise<readonly TestMirror[]> {
+  const links = [];
+  for (let at = 0; at < count; at++) links.push(await startForwarder(t, { isPatient: true }));
+  const mirrors: TestMirror[] = [];
+  for (let at = 0; at < count; at++) {
+    const next = links[(at + 1) % count];
+    const mirror = await startMirror(t, {
+      upstreams: [{ url: next?.url ?? '', name: `next${at}` }],
+      waitForCatalog: false,
+      catalog: { refreshEvery: 3_600_000 },
+    });
+    const link = links[at];
+    if (link !== undefined) link.port = mirror.port;
+    mirrors.push(mirror);
+  }
+  return mirrors;
+}
+
+for (const count of [2, 3]) {
+  test(`${count} mirrors in a ring find out while they wait for each other, and say which upstream leads back`, async (t) => {
+    const mirrors = await startRing(t, count);
+    // All at once, before anybody knows: each list waits for the next one's.
+    const startedAtMs = performance.now();
+    const first = await Promise.all(
+      mirrors.flatMap((mirror, at) =>
+        ['/images', `/images/${ABSENT}`, `/images/${ABSENT}/file`].map(async (path) => {
+          const answer = await createAsk(mirror)(path);
+          assertError(answer, { status: 508, code: 'LoopDetected', message: new RegExp(`upstream next${at}\\b`) });
+        }),
+      ),
+    );
+    assert.equal(first.length, 3 * count);
+    // Each wait that ends by time-out takes 10 s at least.
+    assert.ok(performance.now() - startedAtMs < 5_000, `${performance.now() - startedAtMs} ms`);
+    for (const [at, mirror] of mirrors.entries()) {
+      assertError(await createAsk(mirror)('/images'), {
+        status: 508,
+        code: 'LoopDetected',
+        message: new RegExp(`upstream next${at}\\b`),
+      });
+    }
+  });
+}
+
+test('a ring that is opened is a chain: its mirrors heal by themselves', async (t) => {
+  const image = makeImage({ seed: 1, size: 5_000 });
+  await using origin = await startImageServer({ images: [image] });
+  const [toFirst, toSecond] = [
+    await startForwarder(t, { isPatient: true }),
+    await startForwarder(t, { isPatient: true }),
+  ];
+  const first = await startMirror(t, {
+    upstreams: [toSecond.url],
+    waitForCatalog: false,
+    catalog: { refreshEvery: 300 },
+  });
+  const second = await startMirror(t, { upstreams: [toFirst.url], waitForCatalog: false });
+  toFirst.port = first.port;
+  toSecond.port = second.port;
+  await first.app.catalog.refresh();
+  assert.equal((await createAsk(first)('/images')).status, 508);
+  // The name of the second one leads to an image server again.
+  toSecond.hangUp();
+  toSecond.port = origin.port;
+  const ask = createAsk(first);
+  await until(async () => (await ask('/images')).status === 200, { deadlineMs: 10_000 });
+  assert.equal((await ask(`/images/${image.uuid}/file`, { hash: true })).sha1, image.files[0]?.sha1);
 });

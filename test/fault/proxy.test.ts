@@ -208,3 +208,37 @@ test('env takes the proxy of the environment, but not for what no_proxy names; n
   delete process.env['http_proxy'];
   assert.equal(await count(upstream.url, 'env'), 0, 'without variables it goes straight');
 });
+
+test('behind a proxy names of this machine are refused where nobody wrote or allowed them, other names are the proxy’s business', async (t) => {
+  const proxy = await startProxy(t);
+  proxy.refusal = 407;
+  const refused = async (
+    url: string,
+    options: { readonly allowAddresses?: readonly string[] } = {},
+  ): Promise<string> => {
+    const before = proxy.asked.length;
+    const error: unknown = await httpClientFor(t, url, { proxy: proxy.url, ...options })
+      .get(get)
+      .then(
+        ({ status }) => status,
+        (reason: unknown) => reason,
+      );
+    return proxy.asked.length > before ? 'asked' : String(error instanceof Error ? error.message : error);
+  };
+  for (const url of ['http://images.localhost', 'https://images.localhost', 'http://localhost.']) {
+    assert.match(await refused(url), /allowAddresses does not allow/, url);
+    assert.equal(await refused(url, { allowAddresses: ['127.0.0.0/8'] }), 'asked', url);
+  }
+  assert.equal(await refused('http://localhost:1'), 'asked', 'written by the operator');
+  assert.equal(await refused('http://images.test'), 'asked');
+});
+
+test('a redirect to an address nobody wrote is not followed behind a proxy either', async (t) => {
+  for (const location of ['http://169.254.169.254/latest/meta-data', 'http://127.0.0.1:1/', 'http://[::1]/']) {
+    await using upstream = await startImageServer({ behaviour: { redirectTo: location } });
+    const proxy = await startProxy(t);
+    const client = httpClientFor(t, upstream.url, { proxy: proxy.url });
+    await assert.rejects(client.get(get), { code: 'UpstreamUnavailable', message: /allowRedirectsTo does not name/ });
+    assert.deepEqual(proxy.asked, [`GET ${upstream.url}/images`]);
+  }
+});

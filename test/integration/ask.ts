@@ -135,7 +135,8 @@ export async function sendBytes(port: number, bytes: string | Buffer, deadlineMs
   return { text: Buffer.concat(chunks).toString('latin1'), isClosed, tookMs: performance.now() - startedAt };
 }
 
-function entriesOf({ json, status, text }: Answer): Fields[] {
+/** A list's entries, in its order. */
+export function entriesOf({ json, status, text }: Answer): Fields[] {
   assert.ok(Array.isArray(json), `a list, not ${status} ${text.slice(0, 200)}`);
   return json.map(fieldsOf);
 }

@@ -244,7 +244,7 @@ test('a wrong Content-MD5 breaks off the response that carried it; the blob is k
   assert.ok(hit.endedCleanly);
 });
 
-test('without room a file is passed through: verified, not kept, each client with a stream of its own', async (t) => {
+test('without room a file is passed through: verified, not kept, and fetched anew for who comes later', async (t) => {
   const image = makeImage({ size: 2_000_000 });
   await using upstream = await startImageServer({ images: [image] });
   const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { maxBytes: 1024 * 1024 } });

@@ -28,8 +28,10 @@ test('two upstreams that disagree on a SHA-1: the first wins, and it is said onc
   assert.equal(lines.length, 1);
   assert.deepEqual(lines[0]?.fields['conflict'], {
     uuid: UUID,
-    kept: { upstream: 'up0', sha1: first.files[0]?.sha1 },
-    dropped: { upstream: 'up1', sha1: second.files[0]?.sha1 },
+    name: 'second',
+    version: '1.0.0',
+    remembered: { upstream: 'up0', files: [{ sha1: first.files[0]?.sha1, size: 3_000 }] },
+    says: { upstream: 'up1', files: [{ sha1: second.files[0]?.sha1, size: 4_000 }] },
   });
   assert.equal(await mirror.metric('imgapi_mirror_catalog_conflicts'), 1);
 

@@ -7,6 +7,7 @@ import { createTarget, transferBlob } from '../../src/downloads/transfer.ts';
 import { sha1Of } from '../../src/imgapi/ids.ts';
 import { createCaptureLog } from '../support/capture-log.ts';
 import { createSeededBytes } from '../support/image-bytes.ts';
+import { createCountedEvents } from '../unit/downloads/counted-events.ts';
 import { createFakeFile } from '../unit/downloads/fake-disk.ts';
 import { createFakeUpstream, fileOf, sourceAt } from '../unit/downloads/fake-upstream.ts';
 
@@ -68,7 +69,13 @@ async function run(plans: readonly Plan[], shortWrite: number): Promise<Outcome>
   const writer = createFileWriter({ handle: disk.handle, position: 0, onWritten: () => undefined });
   const wanted = { sha1: sha1Of(BYTES), size: SIZE, sources: [sourceAt(upstream)], requestId: 'r' };
   const target = createTarget(writer, 0, () => undefined);
-  const deps = { log: createCaptureLog(), slotsOf: () => slots, random: () => 0 };
+  const deps = {
+    log: createCaptureLog(),
+    slotsOf: () => slots,
+    random: () => 0,
+    onUnfit: () => undefined,
+    events: createCountedEvents(),
+  };
   await transferBlob(deps, wanted, target, { signal: new AbortController().signal, isSingleSource: false });
   await writer.flush();
   assert.equal(slots.inUse, 0);

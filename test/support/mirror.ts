@@ -9,6 +9,9 @@ import { createSqliteStore } from '../../src/records/sqlite-store.ts';
 import { createCaptureLog } from './capture-log.ts';
 import { makeTempDir } from './temp-dir.ts';
 
+/** What the admin API of every test mirror takes. */
+export const ADMIN_TOKEN = 'the-token-of-the-tests';
+
 export interface MirrorOptions {
   /** URLs of the upstreams in precedence order, or more about each. Names default to `up0`, `up1`, ... */
   readonly upstreams: readonly (string | (Partial<UpstreamConfig> & { readonly url: string }))[];
@@ -17,6 +20,7 @@ export interface MirrorOptions {
   readonly catalog?: Partial<Config['catalog']>;
   readonly cache?: Partial<Config['cache']>;
   readonly listen?: Partial<Config['listen']>;
+  readonly offline?: boolean;
   /** False: the first refresh may still be under way when the test begins. Default true. */
   readonly waitForCatalog?: boolean;
 }
@@ -50,6 +54,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
       ...(typeof upstream === 'string' ? { url: upstream } : upstream),
     })),
     catalog: { ...defaults.catalog, ...options.catalog },
+    offline: options.offline ?? false,
     // Whatever the machine's disk has left, tests of other things must not fail for it.
     cache: { ...defaults.cache, minFreeBytes: 0, ...options.cache, dir },
   };
@@ -59,6 +64,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     log,
     recordsStore: createSqliteStore(path.join(dir, 'records.sqlite')),
     caOf: () => undefined,
+    adminTokens: [ADMIN_TOKEN],
     hostname: 'mirror.test',
     nodeVersion: process.versions.node,
     now: Date.now,

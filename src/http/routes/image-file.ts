@@ -4,15 +4,15 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { BlobStore } from '../../blobs/store.ts';
+import { fileSources } from '../../downloads/file-sources.ts';
 import type { Downloads, ObtainedBlob } from '../../downloads/registry.ts';
-import type { DownloadSource } from '../../downloads/wanted.ts';
 import type { Log } from '../../config/log.ts';
-import { noFileAtIndex } from '../../imgapi/answers.ts';
-import { MirrorError } from '../../imgapi/errors.ts';
+import { noFileAtIndex, notHereOffline } from '../../imgapi/answers.ts';
+import { MirrorError, type ErrorCode } from '../../imgapi/errors.ts';
 import type { ImageFile } from '../../imgapi/manifest.ts';
 import type { QueryParams } from '../../imgapi/list-query.ts';
 import type { Keeper } from '../../records/keeper.ts';
-import type { Feed } from '../../catalog/feed.ts';
+import { rememberedIsGone } from '../../trust/conflict.ts';
 import { allowsRange, matchesTag } from '../conditional.ts';
 import { findImage, type ImageLookup, type RequestedImage } from '../find-image.ts';
 import { indexParam } from '../image-params.ts';
@@ -28,7 +28,16 @@ export interface ImageFileRouteDeps extends ImageLookup {
   readonly monotonicNow: () => number;
   /** A client that takes no byte for this long is dropped, ms. */
   readonly clientStallTimeoutMs: number;
+  /** True: what is not stored is not fetched. */
+  readonly isOffline: boolean;
 }
+
+/** No source had the file, or none could be asked. */
+const SOURCE_FAILURES: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ServiceUnavailableError',
+  'UpstreamUnavailable',
+  'DownloadFailed',
+]);
 
 type FileRequest = FastifyRequest<{ Params: { uuid: string }; Querystring: QueryParams }>;
 
@@ -47,12 +56,21 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
       const lastModified = new Date(image.entry.manifest.publishedAt.epochMs).toUTCString();
       const headers = { etag: file.sha1, 'last-modified': lastModified, 'accept-ranges': 'bytes' };
       if (matchesTag(request.headers['if-none-match'], file.sha1)) return reply.code(304).headers(headers).send();
+      if (deps.isOffline && !(await isHere(file))) throw notHereOffline(image.entry.manifest.uuid, `file ${index}`);
       if (request.method === 'HEAD') return sendHead(request, reply, file, headers);
       if (gone.aborted) reply.hijack();
-      else await sendFile(request, reply, image, index, file, headers, gone);
+      else {
+        await sendFile(request, reply, image, index, file, headers, gone).catch((error: unknown) => {
+          throw explained(image, error);
+        });
+      }
       return reply;
     },
   });
+
+  async function isHere({ sha1, size }: ImageFile): Promise<boolean> {
+    return size === 0 || (await deps.blobs.facts(sha1, size)) !== undefined;
+  }
 
   /** HEAD answers from what is known and starts no download. */
   async function sendHead(
@@ -80,7 +98,7 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
     const blob = await deps.downloads.obtain({
       sha1: file.sha1,
       size: file.size,
-      sources: sourcesOf(image, index, file),
+      sources: fileSources(deps.catalog.feeds(), image, index),
       requestId: request.mirror.requestId,
     });
     try {
@@ -145,21 +163,6 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
       raw.destroy();
     }
   }
-
-  /** The upstreams to ask for a file: the image's owner first, then all that list the same SHA-1. */
-  function sourcesOf(image: RequestedImage, index: number, file: ImageFile): DownloadSource[] {
-    const { manifest, upstream } = image.entry;
-    const others = image.snapshot?.sourcesOf(file.sha1) ?? [];
-    const sources: DownloadSource[] = [];
-    for (const place of [{ upstream, uuid: manifest.uuid, index }, ...others]) {
-      const feed = deps.catalog.feeds().find((candidate: Feed) => candidate.upstream.name === place.upstream);
-      const target = feed?.channelFor(image.channel);
-      const isKnown = sources.some((source) => source.upstream === feed?.upstream);
-      if (feed === undefined || target?.kind !== 'ask' || isKnown) continue;
-      sources.push({ upstream: feed.upstream, uuid: place.uuid, index: place.index, channel: target.channel });
-    }
-    return sources;
-  }
 }
 
 /** A part is served where its start is there already; a client that asks for more waits for the whole as if it had not asked. */
@@ -175,6 +178,12 @@ function rangeOf(
   const asked = parseRange(range, file.size);
   if (asked.kind !== 'part' || blob.cache === 'HIT') return asked;
   return asked.start < blob.available ? asked : { kind: 'whole' };
+}
+
+/** Where only the remembered image is served, that is why its file cannot be had: the message says what an operator can do. */
+function explained({ entry }: RequestedImage, error: unknown): unknown {
+  const isAboutSources = error instanceof MirrorError && SOURCE_FAILURES.has(error.code);
+  return isAboutSources && entry.isRemembered === true ? rememberedIsGone(entry.manifest.uuid, 'file', error) : error;
 }
 
 /** Aborts when the response's connection is gone, be it before its end or after. */

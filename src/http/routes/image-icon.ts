@@ -1,13 +1,16 @@
 /** `GET /images/:uuid/icon`. */
 import type { FastifyInstance } from 'fastify';
 import type { Icons } from '../../downloads/icons.ts';
-import { noIcon } from '../../imgapi/answers.ts';
+import { noIcon, notHereOffline } from '../../imgapi/answers.ts';
 import type { QueryParams } from '../../imgapi/list-query.ts';
+import { rememberedIsGone } from '../../trust/conflict.ts';
 import { matchesTag } from '../conditional.ts';
 import { findImage, type ImageLookup } from '../find-image.ts';
 
 export interface ImageIconRouteDeps extends ImageLookup {
   readonly icons: Icons;
+  /** True: what is not stored is not fetched. */
+  readonly isOffline: boolean;
 }
 
 export function imageIconRoute(app: FastifyInstance, deps: ImageIconRouteDeps): void {
@@ -18,10 +21,18 @@ export function imageIconRoute(app: FastifyInstance, deps: ImageIconRouteDeps): 
     async handler(request, reply) {
       const found = await findImage(deps, request);
       const { manifest, upstream } = found.entry;
+      if (deps.isOffline && manifest.hasIcon && (await deps.icons.stored(manifest.uuid)) === undefined) {
+        throw notHereOffline(manifest.uuid, 'its icon');
+      }
       if (request.method === 'HEAD' && manifest.hasIcon && (await deps.icons.stored(manifest.uuid)) === undefined) {
         // HEAD answers from what is known and fetches nothing.
         request.mirror.cache = 'MISS';
         return reply.header('x-cache', 'MISS').send();
+      }
+      const isOthers = found.entry.isRemembered === true && !found.entry.upstreams.includes(upstream);
+      if (manifest.hasIcon && isOthers && (await deps.icons.stored(manifest.uuid)) === undefined) {
+        // What its upstream has under this uuid now is another image's.
+        throw rememberedIsGone(manifest.uuid, 'icon');
       }
       const feed = deps.catalog.feeds().find((candidate) => candidate.upstream.name === upstream);
       const target = feed?.channelFor(found.channel);

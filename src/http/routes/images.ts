@@ -1,5 +1,6 @@
 /** `GET /images`: the merged list, filtered here; no query of a client is ever forwarded. */
 import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { CachedOnly } from '../../catalog/cached-only.ts';
 import type { Catalog, CatalogView } from '../../catalog/catalog.ts';
 import type { Resolver } from '../../catalog/resolve.ts';
 import { imageNotFound } from '../../imgapi/answers.ts';
@@ -20,6 +21,9 @@ export interface ImagesRouteDeps {
   readonly sendJson: JsonSender;
   readonly catalog: Catalog;
   readonly resolver: Resolver;
+  readonly cachedOnly: CachedOnly;
+  /** Read for every list. */
+  readonly isOnlyCachedListed: boolean;
   /** ms since the epoch. */
   readonly now: () => number;
 }
@@ -34,9 +38,10 @@ export function imagesRoute(app: FastifyInstance, deps: ImagesRouteDeps): void {
       const channel = channelParam(request.query);
       const query = parseListQuery(request.query);
       const view = await deps.catalog.view(channel);
+      const listed = await (deps.isOnlyCachedListed ? deps.cachedOnly.filter(view.snapshot.entries) : view.snapshot.entries);
       const entries = isPlain(query)
-        ? view.snapshot.entries
-        : selectImages(view.snapshot.entries, query, await markerPosition(request, query, view, channel));
+        ? listed
+        : selectImages(listed, query, await markerPosition(request, query, view, channel));
       request.mirror.cache = view.isStale ? 'STALE' : 'HIT';
       reply.header('x-cache', request.mirror.cache).header('age', ageSeconds(view.fetchedAtMs, deps.now()));
       return deps.sendJson(request, reply, view.snapshot.listText(entries, version));

@@ -31,6 +31,8 @@ function bench(t: TestContext, sha1s: readonly Sha1Hex[], capacity = 1_000, opti
     leftovers: [] as Leftover[],
     lastUse: new Map<Sha1Hex, number>(),
     pinned: new Set<Sha1Hex>(),
+    /** Images, and the pinned ones that hold them. */
+    heldBy: new Map<ImageUuid, ImageUuid>(),
     open: new Set<Sha1Hex>(),
     running: new Set<Sha1Hex>(),
     stuck: new Set<Sha1Hex>(),
@@ -75,6 +77,7 @@ function bench(t: TestContext, sha1s: readonly Sha1Hex[], capacity = 1_000, opti
       }),
       lastUse: async (sha1) => state.lastUse.get(sha1),
       isPinned: (sha1) => state.pinned.has(sha1),
+      heldBy: (image) => state.heldBy.get(image),
       isRunning: (sha1) => state.running.has(sha1),
       images: async () => state.images,
       async forgetImage(image, isUnwanted) {
@@ -271,5 +274,82 @@ suite('ageing', () => {
     eviction.nudge();
     await new Promise((resolve) => setTimeout(resolve, 20));
     assert.equal(state.leftovers.length, 1);
+  });
+});
+
+suite('eviction of named images', () => {
+  const parent: ImageBlobs = { uuid: uuid(1), origin: undefined, files: [A], icon: undefined };
+  const child: ImageBlobs = { uuid: uuid(2), origin: uuid(1), files: [B], icon: C };
+  const { signal } = new AbortController();
+
+  test('a child goes before its origin, its icon with it, and both are forgotten', async (t) => {
+    const { eviction, state, left, evicted } = bench(t, [A, B, C, D]);
+    state.images.push(parent, child);
+    const result = await eviction.evictImages([parent, child], { dryRun: false, signal });
+    assert.deepEqual(result, {
+      evicted: [
+        { uuid: uuid(2), bytes: 200 },
+        { uuid: uuid(1), bytes: 100 },
+      ],
+      kept: [],
+    });
+    assert.deepEqual(left(), [D]);
+    assert.deepEqual(state.forgotten, [uuid(2), uuid(1)]);
+    assert.deepEqual(new Set(evicted.map(([reason]) => reason)), new Set(['operator']));
+  });
+
+  test('a dry run says the same and removes nothing', async (t) => {
+    const { eviction, state, left } = bench(t, [A, B, C]);
+    state.images.push(parent, child);
+    const result = await eviction.evictImages([parent, child], { dryRun: true, signal });
+    assert.deepEqual(
+      result.evicted.map(({ bytes }) => bytes),
+      [200, 100],
+    );
+    assert.deepEqual(left(), [A, B, C]);
+  });
+
+  test('a child that cannot be removed keeps its origin', async (t) => {
+    const { eviction, state, left } = bench(t, [A, B, C]);
+    state.images.push(parent, child);
+    state.stuck.add(B);
+    const result = await eviction.evictImages([parent, child], { dryRun: false, signal });
+    assert.deepEqual(result, {
+      evicted: [],
+      kept: [
+        { uuid: uuid(2), reason: 'in-use', because: undefined },
+        { uuid: uuid(1), reason: 'has-children', because: uuid(2) },
+      ],
+    });
+    assert.deepEqual(left(), [A, B]);
+  });
+
+  test('more than one batch goes, and an abort ends it between batches', async (t) => {
+    const sha1s = Array.from({ length: 30 }, (_, n) => sha1Of(Buffer.from(`many ${n}`)));
+    const images = sha1s.map((sha1, n): ImageBlobs => {
+      const text = `00000000-0000-4000-8000-0000000000${n + 10}`;
+      assert(isImageUuid(text));
+      return { uuid: text, origin: undefined, files: [sha1], icon: undefined };
+    });
+    const { eviction, state, left } = bench(t, sha1s, 10_000);
+    state.images.push(...images);
+    const stop = AbortSignal.abort();
+    assert.deepEqual(await eviction.evictImages(images, { dryRun: false, signal: stop }), { evicted: [], kept: [] });
+    assert.equal((await eviction.evictImages(images, { dryRun: false, signal })).evicted.length, 30);
+    assert.deepEqual(left(), []);
+  });
+
+  test('what a pin holds stays, by the facts from outside', async (t) => {
+    const { eviction, state, left } = bench(t, [A, B, C]);
+    state.images.push(parent, child);
+    state.heldBy.set(uuid(1), uuid(2)).set(uuid(2), uuid(2));
+    for (const sha1 of [A, B, C]) state.pinned.add(sha1);
+    const { evicted, kept } = await eviction.evictImages([parent, child], { dryRun: false, signal });
+    assert.deepEqual(evicted, []);
+    assert.deepEqual(kept, [
+      { uuid: uuid(1), reason: 'origin-of-pinned', because: uuid(2) },
+      { uuid: uuid(2), reason: 'pinned', because: undefined },
+    ]);
+    assert.equal(left().length, 3);
   });
 });

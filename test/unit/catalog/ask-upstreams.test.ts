@@ -21,9 +21,9 @@ interface Bench {
 }
 
 function bench(t: TestContext, precedenceWaitMs = LONG_MS): Bench {
-  const { records, log } = catalogBench(t);
+  const { records, log, trust, keptChannels } = catalogBench(t);
   const ups = ['up0', 'up1', 'up2'].map((name) => catalogUpstream(name));
-  const feeds = ups.map((upstream) => createFeed({ upstream, records, log, now: () => 0 }));
+  const feeds = ups.map((upstream) => createFeed({ upstream, records, trust, keptChannels, log, now: () => 0 }));
   const [tripped, due, spent, keptOrigins] = [
     new Set<string>(),
     new Set<string>(),

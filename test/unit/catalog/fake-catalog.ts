@@ -4,8 +4,10 @@ import type { ResolverDeps } from '../../../src/catalog/resolve.ts';
 import type { Channel } from '../../../src/imgapi/channels.ts';
 import { isImageUuid, type ImageUuid } from '../../../src/imgapi/ids.ts';
 import type { Manifest } from '../../../src/imgapi/manifest.ts';
+import type { KeptChannels } from '../../../src/records/kept-channels.ts';
 import type { KeptManifest, KeptManifests } from '../../../src/records/kept-manifests.ts';
 import { createRecords, type Records } from '../../../src/records/records.ts';
+import { createTrust, type Trust } from '../../../src/trust/trust.ts';
 import { unavailable } from '../../../src/upstream/unavailable.ts';
 import type {
   ImageRequest,
@@ -37,6 +39,7 @@ export function catalogUpstream(name: string, options: { readonly channel?: stri
     url: `http://${name}.test`,
     channel: options.channel,
     maxDownloads: 1,
+    prefetchDownloads: 1,
     lists: [],
     manifests: [],
     onList: () => listOf([]),
@@ -103,10 +106,28 @@ export function fakeKept(): FakeKept {
   };
 }
 
+/** They live as long as `store`, under a key of their own. */
+export function fakeKeptChannels(store: Map<string, unknown>): KeptChannels {
+  const byUpstream = new Map<string, readonly Channel[]>();
+  const kept = store.get('kept-channels');
+  const all = kept instanceof Map ? (kept as typeof byUpstream) : byUpstream;
+  store.set('kept-channels', all);
+  return {
+    get: async (upstream) => all.get(upstream),
+    set: async (upstream, channels) => void all.set(upstream, channels),
+  };
+}
+
 export interface CatalogBench {
   readonly records: Records;
   readonly kept: FakeKept;
+  readonly keptChannels: KeptChannels;
+  /** Every blob is. */
+  readonly isStored: () => Promise<boolean>;
   readonly log: CaptureLog;
+  readonly trust: Trust;
+  /** What to do when an operator has accepted a change. */
+  onAccepted: () => void;
   /** What the records are kept in: give it to another bench to play a restart. */
   readonly store: Map<string, unknown>;
   /** ms since the epoch. */
@@ -116,8 +137,31 @@ export interface CatalogBench {
 export function catalogBench(t: TestContext, store = new Map<string, unknown>()): CatalogBench {
   const log = createCaptureLog();
   const records = createRecords({ store, log });
-  t.after(async () => records.close());
-  return { records, kept: fakeKept(), log, store, clock: Date.UTC(2026, 0, 1) };
+  const kept = fakeKept();
+  const trust = createTrust({
+    records,
+    kept,
+    upstreams: ['up0', 'up1', 'up2'],
+    onAccepted: () => bench.onAccepted(),
+    log,
+    now: () => bench.clock,
+  });
+  t.after(async () => {
+    await trust.close();
+    await records.close();
+  });
+  const bench: CatalogBench = {
+    records,
+    kept,
+    keptChannels: fakeKeptChannels(store),
+    isStored: async () => true,
+    log,
+    trust,
+    onAccepted: () => undefined,
+    store,
+    clock: Date.UTC(2026, 0, 1),
+  };
+  return bench;
 }
 
 /** What a resolver needs where no upstream is sick and no budget is used up. */

@@ -90,31 +90,40 @@ test('reports two upstreams that disagree on a SHA-1, and keeps the first', () =
     merged.entries.map(({ upstream, upstreams }) => [upstream, upstreams]),
     [['a', ['a', 'd']]],
   );
-  assert.deepEqual(merged.conflicts, [
-    {
-      uuid: uuidOf(1),
-      kept: { upstream: 'a', sha1: sha1Of('one') },
-      dropped: { upstream: 'b', sha1: sha1Of('other') },
-    },
-    {
-      uuid: uuidOf(1),
-      kept: { upstream: 'a', sha1: sha1Of('same') },
-      dropped: { upstream: 'c', sha1: sha1Of('third') },
-    },
-  ]);
+  assert.deepEqual(
+    merged.conflicts.map(({ upstream, manifest }) => [upstream, manifest.files[0]?.sha1, manifest.files[1]?.sha1]),
+    [
+      ['b', sha1Of('other'), sha1Of('same')],
+      ['c', sha1Of('one'), sha1Of('third')],
+    ],
+  );
 });
 
-test('takes a list with fewer files neither for a conflict nor for a source of the whole image', () => {
+test('another size under the same SHA-1 is a conflict too', () => {
+  const [file] = filesOf('one');
+  const { entries, conflicts } = mergeLists([
+    { upstream: 'a', manifests: [manifestOf({ uuid: uuidOf(1), files: [file] })] },
+    { upstream: 'b', manifests: [manifestOf({ uuid: uuidOf(1), files: [{ ...file, size: 7 }] })] },
+  ]);
+  assert.deepEqual([entries[0]?.upstreams, conflicts.map(({ upstream }) => upstream)], [['a'], ['b']]);
+});
+
+test('files that have vanished are a conflict, and files more are none; neither is a source of the whole image', () => {
   const merged = mergeLists([
     { upstream: 'a', manifests: [manifestOf({ uuid: uuidOf(1), files: filesOf('one', 'two') })] },
     { upstream: 'b', manifests: [manifestOf({ uuid: uuidOf(1), files: filesOf('one') })] },
     { upstream: 'c', manifests: [manifestOf({ uuid: uuidOf(1), files: [] })] },
+    { upstream: 'd', manifests: [manifestOf({ uuid: uuidOf(1), files: filesOf('one', 'two', 'three') })] },
   ]);
-  assert.deepEqual(merged.conflicts, []);
+  assert.deepEqual(
+    merged.conflicts.map(({ upstream }) => upstream),
+    ['b', 'c'],
+  );
   assert.deepEqual(merged.entries[0]?.upstreams, ['a']);
   assert.deepEqual(sourcesOf(merged, 'one'), [
     { upstream: 'a', uuid: uuidOf(1), index: 0 },
     { upstream: 'b', uuid: uuidOf(1), index: 0 },
+    { upstream: 'd', uuid: uuidOf(1), index: 0 },
   ]);
 });
 

@@ -67,11 +67,11 @@ test('refuses options before the command, and wrong options, in one line', async
 });
 
 test('does not serve with a configuration that has problems', async () => {
-  const { code, err } = await run('serve', '--port', 'http', '--offline');
+  const { code, err } = await run('serve', '--port', 'http', '--log-level', 'loud');
   assert.equal(code, 2);
   assert.deepEqual(err.split('\n'), [
     '--port: listen.port: found "http"; a whole number from 0 to 65535 would do',
-    '--offline: offline: not available yet (leave it out, or at its default false)',
+    '--log-level: log.level: found "loud"; one of fatal, error, warn, info, debug, trace, silent would do',
     '',
   ]);
 });

@@ -39,6 +39,15 @@ test('a person is told the version, what to type on a host, the cache with its l
   ]);
 });
 
+test('a mirror that is offline says so', () => {
+  const facts = factsWith({});
+  const lines = startLines({ ...facts, config: { ...facts.config, offline: true } });
+  assert.deepEqual(lines.slice(3), [
+    '  offline:            no upstream is asked, what is cached or imported is served',
+    '  upstream:           smartos  https://images.smartos.org',
+  ]);
+});
+
 test('without a limit it says so', () => {
   assert.match(startLines(factsWith({ maxBytes: null })).join('\n'), /as much as the disk gives/);
 });

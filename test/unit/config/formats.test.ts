@@ -77,3 +77,13 @@ test('takes the two words or a URL for a proxy', () => {
   for (const text of ['proxy:3128', 'socks5://proxy', 'http://proxy/path', 'yes'])
     assert.equal(accepts('proxy', text), false, text);
 });
+
+test('takes hours and days as a schedule needs them', () => {
+  assert.ok(accepts('begin-time', '00:00') && accepts('end-time', '24:00') && accepts('time-window', '22:00-06:00'));
+  assert.ok(accepts('days', 'mon-fri') && accepts('days', 'sat,sun'));
+  assert.equal(accepts('begin-time', '24:00'), false);
+  for (const text of ['', '8', '25:00', 'noon']) {
+    for (const format of ['begin-time', 'end-time', 'time-window'] as const) assert.equal(accepts(format, text), false);
+  }
+  for (const text of ['', 'monday', '1-5', 'all']) assert.equal(accepts('days', text), false, text);
+});

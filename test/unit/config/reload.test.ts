@@ -46,6 +46,41 @@ test('lists are named whole, whatever changed inside', () => {
   assert.deepEqual(compareConfigs(running, next).needRestart, ['upstreams']);
 });
 
+function twoUpstreams(a: string, b: string): Config {
+  return configOf(`upstreams:\n  - {name: a, url: "http://a"${a}}\n  - {name: b, url: "http://b"${b}}\n`);
+}
+
+test('the bandwidth of upstreams is applied, what else changed of them waits', () => {
+  const running = twoUpstreams('', '');
+  const limited = twoUpstreams('', ', bandwidth: {limit: 5MiB}');
+  assert.deepEqual(compareConfigs(running, limited), {
+    live: ['upstreams[].bandwidth.limit'],
+    needRestart: [],
+    config: limited,
+  });
+  const hours = ', bandwidth: {schedule: [{from: "08:00", to: "18:00", limit: 1MiB}]}';
+  const both = compareConfigs(running, twoUpstreams(`${hours}, stallTimeout: 5s`, ''));
+  assert.deepEqual([both.live, both.needRestart], [['upstreams[].bandwidth.schedule'], ['upstreams']]);
+  assert.deepEqual(both.config, twoUpstreams(hours, ''));
+});
+
+function limitedUpstream(limit: string): string {
+  return `{name: b, url: "http://b", bandwidth: {limit: ${limit}}}`;
+}
+
+test('an upstream that came or went takes no bandwidth from its neighbours', () => {
+  const running = configOf(`upstreams: [{name: a, url: "http://a"}, ${limitedUpstream('1MiB')}]`);
+  const { config, live } = compareConfigs(running, configOf(`upstreams: [${limitedUpstream('2MiB')}]`));
+  assert.deepEqual(live, ['upstreams[].bandwidth.limit']);
+  assert.deepEqual(
+    config.upstreams.map(({ name, bandwidth }) => [name, bandwidth.limit]),
+    [
+      ['a', null],
+      ['b', 2 * 2 ** 20],
+    ],
+  );
+});
+
 test('other certificate files are applied, but a port that speaks HTTP does not begin to speak HTTPS', () => {
   const plain = defaultConfig();
   const [first, second] = [

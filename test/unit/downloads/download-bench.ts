@@ -1,6 +1,8 @@
 /** A download on a fake disk, with fake upstreams: everything a test of it wants to see or to hold up. */
 import assert from 'node:assert/strict';
 import { startDownload, type Download, type DownloadEnd } from '../../../src/downloads/download.ts';
+import { createBlame, type Blame } from '../../../src/downloads/blame.ts';
+import { createPassing, type Passing } from '../../../src/downloads/passing.ts';
 import { createSlots, type Slots } from '../../../src/downloads/slots.ts';
 import { createDownloads, type Downloads, type ObtainedBlob } from '../../../src/downloads/registry.ts';
 import type { WantedBlob } from '../../../src/downloads/wanted.ts';
@@ -9,6 +11,7 @@ import type { SpaceKeeper } from '../../../src/blobs/reservation.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
 import { createCaptureLog, type CaptureLog } from '../../support/capture-log.ts';
 import { createSeededBytes } from '../../support/image-bytes.ts';
+import { createCountedEvents, type CountedEvents } from './counted-events.ts';
 import { createFakeBlobs, createFakeDigester, factsOf, type FakeBlobs } from './fake-disk.ts';
 import { createFakeUpstream, fileOf, sourceAt, type StreamOptions } from './fake-upstream.ts';
 
@@ -64,6 +67,9 @@ export interface DownloadBench {
   readonly ends: DownloadEnd[];
   /** The outcomes of pass-throughs. */
   readonly passed: boolean[];
+  /** Clients that went on with a stream of their own. */
+  alone: number;
+  readonly events: CountedEvents;
   /** ms; stands still unless a test moves it. */
   clock: number;
 }
@@ -78,6 +84,8 @@ export function createBench(): DownloadBench {
     slots: createSlots({ upstream: 'any', count: 4, waitMs: 1000, maxWaiting: 10 }),
     ends: [],
     passed: [],
+    alone: 0,
+    events: createCountedEvents(),
     clock: Date.UTC(2026, 0, 1),
   };
 }
@@ -87,7 +95,7 @@ export function registryOf(
   upstreams: readonly Upstream[],
   options: { readonly finishAbandoned?: boolean; readonly maxRunning?: number } = {},
 ): Downloads {
-  const { blobs, digester, space, log, ends, passed } = bench;
+  const { blobs, digester, space, log, ends, passed, events } = bench;
   return createDownloads(
     {
       blobs,
@@ -98,6 +106,8 @@ export function registryOf(
       random: () => 0,
       onEnd: (end) => ends.push(end),
       onPassed: (isRight) => passed.push(isRight),
+      onAlone: () => (bench.alone += 1),
+      events,
     },
     { finishAbandoned: true, ...options, upstreams },
   );
@@ -140,7 +150,7 @@ export async function startOn(
   upstreams: readonly Upstream[],
   finishAbandoned = true,
 ): Promise<StartedDownload> {
-  const { blobs, digester, log, slots, ends } = bench;
+  const { blobs, digester, log, slots, ends, events } = bench;
   const wrongBytesOf: (readonly string[])[] = [];
   const wanted = wantedFrom(upstreams);
   const reservation = await bench.space.reserve(wanted.size);
@@ -154,6 +164,8 @@ export async function startOn(
       random: () => 0,
       now: () => bench.clock,
       onWrongBytes: (names) => wrongBytesOf.push(names),
+      onUnfit: () => undefined,
+      events,
       onEnd: (end) => ends.push(end),
     },
     { isWhole: false, finishAbandoned },
@@ -161,6 +173,31 @@ export async function startOn(
     reservation,
   );
   return { download, wrongBytesOf };
+}
+
+/** Seeded bytes, more than come in one piece. */
+export function largeBytes(seed: string, size: number): Buffer {
+  const bytes = createSeededBytes(seed, size);
+  const pieces: Buffer[] = [];
+  for (let at = 0; at < size; at += pieces.at(-1)?.length ?? size) pieces.push(bytes.read(at, size - at));
+  return Buffer.concat(pieces);
+}
+
+/** Transfers without a disk alone, with the blame that they share with downloads. */
+export function passingOf(bench: DownloadBench): { readonly passing: Passing; readonly blame: Blame } {
+  const { log, slots, passed, events } = bench;
+  const blame = createBlame();
+  const passing = createPassing({
+    log,
+    slotsOf: () => slots,
+    random: () => 0,
+    blame,
+    onUnfit: (name, sha1) => blame.add(sha1, [name]),
+    onPassed: (isRight) => passed.push(isRight),
+    onAlone: () => (bench.alone += 1),
+    events,
+  });
+  return { passing, blame };
 }
 
 export const upstreamOf = (options: StreamOptions = {}, bytes = BYTES): Upstream =>

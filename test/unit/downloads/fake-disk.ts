@@ -114,7 +114,7 @@ export function createFakeBlobs(): FakeBlobs {
       blobs.openCloses += 1;
       await close();
     };
-    return { facts: found.facts, handle, modifiedAt: new Date(0) };
+    return { facts: found.facts, handle, modifiedAt: new Date(0), isRotten: () => false };
   }
 
   const blobs: FakeBlobs = {

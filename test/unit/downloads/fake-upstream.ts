@@ -35,6 +35,7 @@ export function createFakeUpstream(
     url: `http://${name}.test`,
     channel: undefined,
     maxDownloads: 16,
+    prefetchDownloads: 1,
     files: [],
     icons: [],
     cancels: 0,

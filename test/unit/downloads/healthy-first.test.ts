@@ -50,6 +50,7 @@ function bench(): Bench {
     url: `http://${name}.test`,
     channel: undefined,
     maxDownloads: 1,
+    prefetchDownloads: 1,
     ping: no,
     channels: no,
     list: no,

@@ -24,6 +24,9 @@ interface Bench {
   readonly log: CaptureLog;
   readonly upstream: FakeUpstream;
   keptError: Error | undefined;
+  /** What is reserved now, in bytes each. */
+  readonly reserved: number[];
+  hasRoom: boolean;
 }
 
 function createBench(answer: () => IconAnswer | Promise<IconAnswer> = () => FOUND): Bench {
@@ -46,12 +49,18 @@ function createBench(answer: () => IconAnswer | Promise<IconAnswer> = () => FOUN
   const upstream = createFakeUpstream('up0', { icon: answer });
   const icons = createIcons({
     blobs,
+    space: {
+      async reserve(bytes) {
+        bench.reserved.push(bytes);
+        return bench.hasRoom ? { consumed: () => undefined, release: () => void bench.reserved.pop() } : undefined;
+      },
+    },
     kept: fakeKept,
     upstreamOf: (name) => (name === 'up0' ? upstream : undefined),
     log,
     now: () => Date.UTC(2026, 0, 1),
   });
-  const bench: Bench = { icons, blobs, kept, log, upstream, keptError: undefined };
+  const bench: Bench = { icons, blobs, kept, log, upstream, keptError: undefined, reserved: [], hasRoom: true };
   return bench;
 }
 
@@ -70,6 +79,18 @@ test('an icon is fetched once, kept with its image, and found again without the 
   assert.deepEqual(await icons.get(request), { ...first, cache: 'HIT' });
   assert.equal(upstream.icons.length, 1);
   assert.deepEqual([blobs.partials[0]?.closes, blobs.openCloses], [1, 1]);
+});
+
+test('room is reserved for an icon as for a file; without room it is served and not kept', async () => {
+  const { icons, blobs, reserved } = createBench();
+  await icons.get(request);
+  assert.deepEqual([reserved, blobs.partials.length], [[], 1]);
+
+  const full = createBench();
+  full.hasRoom = false;
+  assert.equal((await full.icons.get(request))?.cache, 'MISS');
+  assert.equal((await full.icons.get(request))?.cache, 'MISS');
+  assert.deepEqual([full.reserved, full.blobs.partials.length, full.kept.size], [[PNG.length, PNG.length], 0, 0]);
 });
 
 test('who asks while it is being fetched shares the fetch', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
-import { startPassThrough, type PassThrough } from '../../../src/downloads/pass-through.ts';
+import type { ObtainedPass } from '../../../src/downloads/passing.ts';
 import type { Upstream } from '../../../src/upstream/upstream.ts';
 import { createSeededBytes } from '../../support/image-bytes.ts';
 import { until } from '../../support/wait-for.ts';
@@ -11,6 +11,7 @@ import {
   SIZE,
   createBench,
   drain,
+  passingOf,
   registryOf,
   take,
   wantedFrom,
@@ -21,12 +22,8 @@ import { createFakeUpstream, fileOf, refusal, type StreamOptions } from './fake-
 const never = new AbortController().signal;
 const KIB = 1024;
 
-function pass(bench: DownloadBench, upstreams: readonly Upstream[], bytes = BYTES): PassThrough {
-  const { log, slots, passed } = bench;
-  return startPassThrough(
-    { log, slotsOf: () => slots, random: () => 0, onEnd: (isRight) => passed.push(isRight) },
-    wantedFrom(upstreams, bytes),
-  );
+function pass(bench: DownloadBench, upstreams: readonly Upstream[], bytes = BYTES): ObtainedPass {
+  return passingOf(bench).passing.join(wantedFrom(upstreams, bytes));
 }
 
 const upstreamOf = (options: StreamOptions = {}, bytes = BYTES): Upstream =>
@@ -133,19 +130,21 @@ test('a read that waits is ended by its signal', async () => {
   await source.close();
 });
 
-test('without room each client passes with a stream of its own; with room again the next one is a MISS', async () => {
+test('without room clients pass through a shared stream; with room again the next one is a MISS', async () => {
   const bench = createBench();
   bench.space.isFull = true;
   const upstream = createFakeUpstream('up0', { file: ({ offset }) => fileOf(BYTES, { start: offset }) });
   const downloads = registryOf(bench, [upstream]);
   const wanted = wantedFrom([upstream]);
   const passing = await Promise.all([downloads.obtain(wanted), downloads.obtain(wanted)]);
-  for (const blob of passing) {
-    assert.deepEqual([blob.cache, blob.available], ['PASS', 0]);
-    assert.deepEqual((await take(blob)).bytes, BYTES);
-    assert.equal(await blob.stored, false);
-  }
-  assert.deepEqual([upstream.files.length, bench.passed, bench.blobs.stored.size], [2, [true, true], 0]);
+  const taken = await Promise.all(
+    passing.map(async (blob) => {
+      assert.deepEqual([blob.cache, blob.available, await blob.stored], ['PASS', 0, false]);
+      return (await take(blob)).bytes;
+    }),
+  );
+  assert.deepEqual(taken, [BYTES, BYTES]);
+  assert.deepEqual([upstream.files.length, bench.passed, bench.blobs.stored.size], [1, [true], 0]);
   bench.space.isFull = false;
   const next = await downloads.obtain(wanted);
   assert.equal(next.cache, 'MISS');

@@ -177,6 +177,40 @@ test('a burst of different blobs does not slip past the bound while room is aske
   assert.deepEqual((await take(first.value)).bytes, BYTES);
 });
 
+test('a manifest that gives running bytes another size waits for no download: its upstream decides at once', async () => {
+  const bench = createBench();
+  const stall = Promise.withResolvers<void>();
+  const slow = createFakeUpstream('slow', { file: () => fileOf(BYTES, { gate: () => stall.promise }) });
+  const downloads = registryOf(bench, [slow, upstreamOf()]);
+  const running = await downloads.obtain(wantedFrom([slow]));
+  const other = await downloads.obtain({ ...wantedFrom([upstreamOf()]), size: BYTES.length + 1 });
+  assert.equal(other.cache, 'PASS');
+  await assert.rejects(other.headers, { code: 'UpstreamUnavailable', message: /manifest says/ });
+  await other.source.close();
+  assert.equal(bench.ends.length, 0, 'the download runs on');
+  stall.resolve();
+  assert.deepEqual((await take(running)).bytes, BYTES);
+});
+
+test('the right size of bytes whose download runs under a wrong one is served beside it', async () => {
+  const bench = createBench();
+  const stall = Promise.withResolvers<void>();
+  const offering = createFakeUpstream('wrong', {
+    file: () => fileOf(BYTES, { totalSize: BYTES.length + 1, gate: () => stall.promise }),
+  });
+  const right = upstreamOf('right');
+  const downloads = registryOf(bench, [offering, right]);
+  const running = await downloads.obtain({ ...wantedFrom([offering]), size: BYTES.length + 1 });
+  const blob = await downloads.obtain(wantedFrom([right]));
+  assert.equal(blob.cache, 'PASS');
+  assert.deepEqual((await take(blob)).bytes, BYTES);
+  assert.equal(bench.ends.length, 0);
+  const closing = downloads.close();
+  stall.resolve();
+  await closing;
+  await running.source.close();
+});
+
 test('without anybody to ask the answer is 503 at once', async () => {
   const downloads = registryOf(createBench(), []);
   await assert.rejects(downloads.obtain(wantedFrom([])), { code: 'ServiceUnavailableError' });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { createSlots } from '../../../src/downloads/slots.ts';
+import { createUrgency } from '../../../src/upstream/urgency.ts';
 
 const never = new AbortController().signal;
 const few = { upstream: 'up0', count: 2, waitMs: 60_000, maxWaiting: 3 };
@@ -105,4 +106,75 @@ test('who has been aborted already takes nothing', async () => {
   const slots = createSlots(few);
   await assert.rejects(slots.take(AbortSignal.abort(new Error('gone before'))), { message: 'gone before' });
   assert.equal(slots.inUse, 0);
+});
+
+test('prefetches have slots of their own: neither kind waits for the other', async () => {
+  const slots = createSlots({ ...few, count: 1, prefetchCount: 1, waitMs: 20 });
+  const prefetched = await slots.take(never, createUrgency('prefetch'));
+  const demanded = await slots.take(never);
+  assert.deepEqual([slots.inUse, slots.waiting], [2, 0]);
+  let isIn = false;
+  const gone = new AbortController();
+  const second = slots.take(gone.signal, createUrgency('prefetch')).finally(() => (isIn = true));
+  await assert.rejects(slots.take(never), { code: 'DownloadQueueFull' }, 'a demand waits for so long and no longer');
+  demanded();
+  await turn();
+  assert.deepEqual([isIn, slots.waiting], [false, 1], 'a prefetch waits for its own kind, and on');
+  prefetched();
+  (await second)();
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
+});
+
+test('a running prefetch that becomes a demand frees its slot, and goes on even if all of demand’s are taken', async () => {
+  const slots = createSlots({ ...few, count: 1, prefetchCount: 1 });
+  const urgency = createUrgency('prefetch');
+  const joined = await slots.take(never, urgency);
+  const demanded = await slots.take(never);
+  const next = slots.take(never, createUrgency('prefetch'));
+  await turn();
+  urgency.upgrade();
+  const prefetched = await next;
+  assert.equal(slots.inUse, 3);
+  const waiting = slots.take(never);
+  demanded();
+  await turn();
+  assert.equal(slots.waiting, 1, 'there is one demand too many still');
+  joined();
+  (await waiting)();
+  prefetched();
+  joined();
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
+});
+
+test('a waiting prefetch that becomes a demand waits no longer for the prefetchers', async () => {
+  const slots = createSlots({ ...few, count: 1, prefetchCount: 1, waitMs: 20 });
+  const prefetched = await slots.take(never, createUrgency('prefetch'));
+  const [first, second] = [createUrgency('prefetch'), createUrgency('prefetch')];
+  const waiting = slots.take(never, first);
+  const late = slots.take(never, second);
+  await turn();
+  first.upgrade();
+  const demanded = await waiting;
+  // From now on it waits as demands do: for a bounded time.
+  second.upgrade();
+  await assert.rejects(late, { code: 'DownloadQueueFull' });
+  demanded();
+  prefetched();
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
+});
+
+test('an upgrade in the turn in which a prefetch gets its slot loses none', async () => {
+  const slots = createSlots({ ...few, count: 1, prefetchCount: 1 });
+  const prefetched = await slots.take(never, createUrgency('prefetch'));
+  const urgency = createUrgency('prefetch');
+  const waiting = slots.take(never, urgency);
+  await turn();
+  prefetched();
+  urgency.upgrade();
+  const release = await waiting;
+  const third = await slots.take(never, createUrgency('prefetch'));
+  assert.equal(slots.inUse, 2);
+  release();
+  third();
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
 });

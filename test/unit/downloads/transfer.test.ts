@@ -9,6 +9,7 @@ import { unavailable } from '../../../src/upstream/unavailable.ts';
 import type { FileAnswer, FileRequest } from '../../../src/upstream/upstream.ts';
 import { createCaptureLog } from '../../support/capture-log.ts';
 import { createSeededBytes } from '../../support/image-bytes.ts';
+import { createCountedEvents } from './counted-events.ts';
 import { createFakeUpstream, fileOf, refusal, sourceAt, type FakeUpstream } from './fake-upstream.ts';
 
 const BYTES = createSeededBytes('transfer', 1000).read(0, 1000);
@@ -46,11 +47,14 @@ function transfer(upstreams: readonly FakeUpstream[], target: TransferTarget, si
     sources: upstreams.map(sourceAt),
     requestId: REQUEST_ID,
   };
-  const done = transferBlob({ log, slotsOf: () => slots, random: () => 0 }, wanted, target, {
+  const events = createCountedEvents();
+  const unfit: string[] = [];
+  const onUnfit = (name: string): void => void unfit.push(name);
+  const done = transferBlob({ log, slotsOf: () => slots, random: () => 0, onUnfit, events }, wanted, target, {
     signal,
     isSingleSource: false,
   });
-  return { done, slots, log };
+  return { done, slots, log, unfit, happened: events.lines };
 }
 
 function upstreamThat(...answers: ((request: FileRequest) => FileAnswer)[]): FakeUpstream {
@@ -104,6 +108,21 @@ test('a body that ends early without an error is not taken for the whole', async
   assert.deepEqual(target.bytes, BYTES);
 });
 
+test('what happens is told: resumes by mode, stalls, the source that was left for another', async () => {
+  const stalling = upstreamThat(
+    () => fileOf(BYTES, { cutAt: 400 }),
+    () => fileOf(BYTES, { cutAt: 500 }),
+    ({ offset }) => fileOf(BYTES, { start: offset, cutAt: 700 }),
+    () => {
+      throw unavailable('up', 'timeout', 'sent nothing for longer than its stallTimeout');
+    },
+  );
+  const other = createFakeUpstream('other', { file: ({ offset }) => fileOf(BYTES, { start: offset }) });
+  const { done, happened } = transfer([stalling, other], gather());
+  await done;
+  assert.deepEqual(happened, ['resume skip 400', 'resume range 500', 'stall up', 'failover up', 'resume range 700']);
+});
+
 test('a connection that breaks after the last byte has cost nothing: the transfer is complete', async () => {
   // A chunked answer whose end marker is lost. Asking again from byte 1000 of 1000 would be a 416, and the file a failure.
   const upstream = upstreamThat(() => fileOf(BYTES, { cutAt: BYTES.length }));
@@ -117,7 +136,8 @@ test('an empty file still has to be offered by somebody: a refusal is not its en
   // Of an empty file all bytes are there before anybody was asked; whoever waits for its headers would wait for ever.
   const wanted = { sha1: sha1Of(Buffer.alloc(0)), size: 0, requestId: REQUEST_ID };
   const slots = createSlots({ upstream: 'any', count: 1, waitMs: 1000, maxWaiting: 10 });
-  const deps = { log: createCaptureLog(), slotsOf: () => slots, random: () => 0 };
+  const events = createCountedEvents();
+  const deps = { log: createCaptureLog(), slotsOf: () => slots, random: () => 0, onUnfit: () => undefined, events };
   const { signal } = new AbortController();
   const target = gather();
   const refusing = transferBlob(deps, { ...wanted, sources: [sourceAt(upstreamThat())] }, target, {
@@ -134,7 +154,9 @@ test('a wrong length is refused before headers, and the next source is asked at 
   const wrong = createFakeUpstream('wrong', { file: () => fileOf(BYTES, { totalSize: 999 }) });
   const right = createFakeUpstream('right', { file: () => fileOf(BYTES) });
   const target = gather();
-  await transfer([wrong, right], target).done;
+  const { done, unfit, happened } = transfer([wrong, right], target);
+  await done;
+  assert.deepEqual([unfit, happened], [['wrong'], ['checked size', 'failover wrong']]);
   assert.deepEqual(target.answeredBy, ['right']);
   assert.deepEqual([wrong.files.length, wrong.cancels], [1, 1]);
   assert.deepEqual(target.bytes, BYTES);
@@ -145,10 +167,9 @@ test('more bytes than the manifest says are an error, and none of them is taken'
     fileOf(Buffer.concat([BYTES, BYTES]), { totalSize: undefined, chunkBytes: 1000 }),
   );
   const target = gather();
-  await assert.rejects(transfer([upstream], target).done, {
-    code: 'UpstreamUnavailable',
-    message: /more than the 1000/,
-  });
+  const { done, unfit, happened } = transfer([upstream], target);
+  await assert.rejects(done, { code: 'UpstreamUnavailable', message: /more than the 1000/ });
+  assert.deepEqual([unfit, happened], [['up'], ['checked size']]);
   assert.equal(target.received, 1000);
   assert.equal(upstream.cancels, 1);
 });
@@ -166,8 +187,10 @@ for (const [what, answer] of [
     const no = createFakeUpstream('no', { file: answer });
     const yes = createFakeUpstream('yes', { file: () => fileOf(BYTES) });
     const target = gather();
-    await transfer([no, yes], target).done;
+    const { done, unfit } = transfer([no, yes], target);
+    await done;
     assert.deepEqual([no.files.length, yes.files.length], [1, 1]);
+    assert.deepEqual(unfit, what === 'says 404' ? ['no'] : [], 'only an absence says something of the blob');
   });
 }
 

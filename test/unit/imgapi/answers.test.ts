@@ -42,16 +42,6 @@ const ANSWERS: readonly (readonly [what: string, error: MirrorError, statusCode:
     },
   ],
   [
-    'no channel where none is the default',
-    answers.noDefaultChannel(),
-    422,
-    {
-      code: 'ValidationFailed',
-      message: 'channel not specified and no default channel',
-      errors: [{ field: 'channel', code: 'MissingParameter' }],
-    },
-  ],
-  [
     'an unsupported version',
     answers.unsupportedVersion('~99', 'GET', '/ping'),
     400,

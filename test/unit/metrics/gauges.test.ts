@@ -45,10 +45,18 @@ function bench() {
         evictionRanAtMs: blobs === 0 ? undefined : 5000,
       };
     },
+    scrub: () => ({ isReading: state.isUp, succeededAtMs: state.blobs === 0 ? undefined : 6000 }),
+    negatives: () => state.blobs * 5,
     breakers: () => [
       { upstream: 'up0', kind: 'list', state: state.isUp ? 'half-open' : 'open' },
       { upstream: 'up0', kind: 'file', state: 'closed' },
     ],
+    prefetch: () => ({
+      runs: { ok: state.ok * 3, failed: 0, stopped: 0 },
+      images: { fetched: state.ok * 2, already: 0, failed: 0 },
+      succeededAtMs: state.isUp ? 7000 : undefined,
+    }),
+    bandwidths: () => [{ upstream: 'up0', limit: state.isUp ? 5000 : undefined, throttledSeconds: state.ok / 2 }],
     catalog: () => ({
       images: state.blobs * 2,
       conflicts: state.blobs * 3,
@@ -86,6 +94,7 @@ test('everything is there at the first scrape, also of a mirror that has just be
     assert.equal(series.get(`imgapi_mirror_${name}`), 0, name);
   }
   assert.equal(series.get('imgapi_mirror_cache_max_bytes'), Infinity);
+  assert.equal(series.get('imgapi_mirror_upstream_bandwidth_limit_bytes_per_second{upstream="up0"}'), Infinity);
   assert.ok(Number.isNaN(series.get('imgapi_mirror_upstream_list_age_seconds{upstream="up0"}')));
   for (const result of ['ok', 'failed', 'held']) {
     const name = `imgapi_mirror_catalog_refreshes_total{upstream="up0",result="${result}"}`;
@@ -114,12 +123,18 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
     ['eviction_last_run_timestamp_seconds', 5],
     ['catalog_images', 6],
     ['catalog_conflicts', 9],
+    ['negative_entries', 15],
     ['upstream_images{upstream="up0"}', 12],
     ['upstream_up{upstream="up0"}', 1],
     ['upstream_list_age_seconds{upstream="up0"}', 12.5],
     ['upstream_list_dropped_entries{upstream="up0"}', 3],
     ['upstream_breaker_open{upstream="up0",kind="list"}', 0.5],
     ['upstream_breaker_open{upstream="up0",kind="file"}', 0],
+    ['upstream_bandwidth_limit_bytes_per_second{upstream="up0"}', 5000],
+    ['upstream_throttled_seconds_total{upstream="up0"}', 2],
+    ['prefetch_runs_total{result="ok"}', 12],
+    ['prefetch_images_total{result="fetched"}', 8],
+    ['prefetch_last_success_timestamp_seconds', 7],
     ['catalog_refreshes_total{upstream="up0",result="ok"}', 4],
   ];
   assert.deepEqual(

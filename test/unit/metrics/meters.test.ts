@@ -66,7 +66,19 @@ test('each kind of answer has its cache results', async () => {
 test('a thousand varied requests add no series: nothing a client sends becomes a label', async () => {
   const metrics = fresh();
   const before = ownSeries(await metrics.registry.metrics());
-  const routes = ['ping', 'images', 'image', 'file', 'icon', 'channels', 'metrics', 'health', 'none', 'invented'];
+  const routes = [
+    'ping',
+    'images',
+    'image',
+    'file',
+    'icon',
+    'channels',
+    'metrics',
+    'health',
+    'setup',
+    'none',
+    'invented',
+  ];
   const caches = ['HIT', 'MISS', 'JOIN', 'STALE', undefined] as const;
   for (let n = 0; n < 1000; n++) {
     countRequest(

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { DOWNLOAD_RESULTS } from '../../../src/downloads/download.ts';
+import { INTEGRITY_RESULTS, RESUME_MODES } from '../../../src/downloads/transfer-events.ts';
 import { REQUEST_KINDS } from '../../../src/upstream/http-client.ts';
 import {
   CACHE_KINDS,
@@ -42,6 +43,16 @@ test('every series exists before its first event, at zero', async () => {
       zero(`upstream_response_seconds_count{upstream="${upstream}",kind="${kind}"}`);
     }
   }
+  for (const mode of RESUME_MODES) {
+    zero(`transfer_resumes_total{mode="${mode}"}`);
+    zero(`transfer_resumed_bytes_total{mode="${mode}"}`);
+  }
+  for (const upstream of options.upstreams) {
+    zero(`transfer_failovers_total{upstream="${upstream}"}`);
+    zero(`transfer_stalls_total{upstream="${upstream}"}`);
+  }
+  for (const result of INTEGRITY_RESULTS) zero(`integrity_checks_total{result="${result}"}`);
+  zero('pass_throughs_alone_total');
   for (const result of DOWNLOAD_RESULTS) zero(`downloads_total{result="${result}"}`);
   zero('download_duration_seconds_count');
 });

@@ -67,6 +67,7 @@ export function upstreamFor(
       url,
       channel: undefined,
       maxDownloads: 4,
+      prefetchDownloads: 1,
       jsonTimeoutMs: 10_000,
       listMaxBytes: 1024 * 1024,
       ...options,

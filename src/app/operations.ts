@@ -1,0 +1,140 @@
+/** The operations over the rooms of one mirror. */
+import { measureUse } from '../blobs/upkeep.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { KnownImage, KnownImages } from '../catalog/known-images.ts';
+import type { Resolver } from '../catalog/resolve.ts';
+import { PRODUCT } from '../config/product.ts';
+import type { Config } from '../config/schema.ts';
+import type { Downloads } from '../downloads/registry.ts';
+import type { ImageUuid } from '../imgapi/ids.ts';
+import type { Metrics } from '../metrics/metrics.ts';
+import { createAccept } from '../operations/accept.ts';
+import { createDownloadsList, describeDownloads } from '../operations/downloads.ts';
+import { createEvict } from '../operations/evict.ts';
+import { createList } from '../operations/list.ts';
+import type { Operation } from '../operations/operation.ts';
+import { createPin } from '../operations/pin.ts';
+import { createRefresh } from '../operations/refresh.ts';
+import { createSelection } from '../operations/selection.ts';
+import { createShow } from '../operations/show.ts';
+import { createStatus, type StatusResult } from '../operations/status.ts';
+import { createUnpin } from '../operations/unpin.ts';
+import type { Operations } from '../operations/verbs.ts';
+import type { ImageIndex } from '../records/image-index.ts';
+import type { Keeper } from '../records/keeper.ts';
+import type { Records } from '../records/records.ts';
+import type { Facts } from '../selector/match.ts';
+import type { Trust } from '../trust/trust.ts';
+import type { AppDeps } from './deps.ts';
+import type { PinRoom } from './pins.ts';
+import type { PrefetchRoom } from './prefetch.ts';
+import type { Storage } from './storage.ts';
+import type { ScrubRoom } from './scrub.ts';
+import { readTraffic } from './traffic.ts';
+import type { Upstreams } from './upstreams.ts';
+
+export interface OperationRooms {
+  readonly config: Config;
+  readonly deps: AppDeps;
+  readonly metrics: Metrics;
+  readonly catalog: Catalog;
+  readonly resolver: Resolver;
+  readonly known: KnownImages;
+  readonly facts: Facts<KnownImage>;
+  readonly trust: Trust;
+  readonly storage: Storage;
+  readonly downloads: Downloads;
+  readonly records: Records;
+  readonly scrub: ScrubRoom;
+  readonly upstreams: Upstreams;
+  readonly index: ImageIndex;
+  readonly keeper: Keeper;
+  readonly pinRoom: PinRoom;
+  readonly prefetchRoom: PrefetchRoom;
+}
+
+export function createOperations(rooms: OperationRooms): Operations {
+  const { catalog, resolver, known, facts, storage, downloads, records, index, keeper, pinRoom } = rooms;
+  const { blobs } = storage;
+  const selection = createSelection({ known, facts, resolver, whenCounted: async () => storage.whenCounted });
+  const startedAt = new Date(rooms.deps.now()).toISOString();
+  const conflicts = (): ReadonlySet<ImageUuid> => new Set(rooms.trust.conflicts().map(({ uuid }) => uuid));
+  const list = { selection, facts, conflicts };
+  return {
+    status: checked(createStatus(async () => statusOf(rooms, startedAt))),
+    list: checked(createList(list)),
+    show: checked(
+      createShow({
+        ...list,
+        known,
+        isStored: (sha1) => blobs.upkeep.has(sha1),
+        progressOf: (sha1) => downloads.progressOf(sha1),
+        lastUse: async (sha1) => records.lastUse.get(sha1),
+      }),
+    ),
+    downloads: checked(createDownloadsList(downloads)),
+    prefetch: checked(rooms.prefetchRoom.operation),
+    pin: checked(createPin({ selection, known, pins: pinRoom.pins, index, keeper })),
+    unpin: checked(createUnpin({ selection, known, pins: pinRoom.pins, forgetUnstored: pinRoom.forgetUnstored })),
+    evict: checked(createEvict({ selection, evictImages: storage.eviction.evictImages, index })),
+    scrub: checked(rooms.scrub.operation),
+    accept: checked(createAccept({ trust: rooms.trust })),
+    refresh: checked(createRefresh({ catalog, negatives: records.negatives, isOffline: rooms.config.offline })),
+  };
+}
+
+function timeOf(atMs: number | undefined): string | null {
+  return atMs === undefined ? null : new Date(atMs).toISOString();
+}
+
+/** Its input comes checked against the fields of its verb, which say what its type says. */
+function checked<Input>(operation: Operation<Input, object>): Operations[keyof Operations] {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- `readInput` has checked it
+  return { run: async (input, context) => operation.run(input as Input, context) };
+}
+
+async function statusOf(rooms: OperationRooms, startedAt: string): Promise<StatusResult> {
+  const { config, catalog, storage, upstreams } = rooms;
+  const { blobs, space } = storage;
+  const state = catalog.state();
+  const now = rooms.deps.now();
+  const totals = blobs.totals();
+  const limits = space.limits();
+  const use = await measureUse(blobs.upkeep);
+  return {
+    version: PRODUCT.version,
+    startedAt,
+    offline: config.offline,
+    dir: config.cache.dir,
+    catalog: { images: state.images, conflicts: state.conflicts },
+    upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem, refreshes }) => {
+      const health = upstreams.healths.get(upstream);
+      const hasTried = refreshes.ok + refreshes.failed + refreshes.held > 0;
+      return {
+        name: upstream,
+        url: config.upstreams.find(({ name }) => name === upstream)?.url ?? '',
+        up: hasTried ? problem === undefined : null,
+        images,
+        listAgeSeconds: fetchedAtMs === undefined ? null : Math.round((now - fetchedAtMs) / 1000),
+        problem: problem ?? null,
+        breakers: { list: health?.state('list') ?? 'closed', file: health?.state('file') ?? 'closed' },
+      };
+    }),
+    storage: {
+      blobs: totals.blobs,
+      blobBytes: totals.bytes,
+      usedBytes: use.usedBytes,
+      maxBytes: limits.maxBytes,
+      minFreeBytes: limits.minFreeBytes,
+      freeBytes: await space.free(),
+      reservedBytes: space.reservedBytes(),
+      partialBytes: use.partialBytes,
+      quarantinedFiles: use.quarantinedFiles,
+      quarantinedBytes: use.quarantinedBytes,
+      pinned: new Set(rooms.pinRoom.pins.all().map(({ uuid }) => uuid)).size,
+      scrubbedAt: timeOf(rooms.scrub.scrub.succeededAtMs),
+    },
+    traffic: await readTraffic(rooms.metrics),
+    downloads: describeDownloads(rooms.downloads),
+  };
+}

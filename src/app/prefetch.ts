@@ -1,0 +1,115 @@
+/** Prefetching: the operation, and the schedule that runs it. */
+import type { Catalog } from '../catalog/catalog.ts';
+import type { KnownImage, KnownImages } from '../catalog/known-images.ts';
+import type { Resolver } from '../catalog/resolve.ts';
+import type { Config } from '../config/schema.ts';
+import type { Downloads } from '../downloads/registry.ts';
+import type { Operation } from '../operations/operation.ts';
+import {
+  createPrefetch,
+  PREFETCH_IMAGE_RESULTS,
+  PREFETCH_RUN_RESULTS,
+  type PrefetchInput,
+  type PrefetchResult,
+} from '../operations/prefetch.ts';
+import { createSelection } from '../operations/selection.ts';
+import type { PrefetchHolds } from '../prefetch/holds.ts';
+import { createPrefetchSchedule } from '../prefetch/schedule.ts';
+import type { Keeper } from '../records/keeper.ts';
+import type { Facts } from '../selector/match.ts';
+import type { AppDeps } from './deps.ts';
+import type { Storage } from './storage.ts';
+
+export interface PrefetchRoom {
+  readonly operation: Operation<PrefetchInput, PrefetchResult>;
+  /** Since the start; for metrics. */
+  readonly stats: PrefetchStats;
+  /** Begins to run what is configured. */
+  start(): void;
+  update(next: Config): void;
+  /** Stops scheduled runs; resolves when none is left. */
+  close(): Promise<void>;
+}
+
+export interface PrefetchStats {
+  readonly runs: Readonly<Record<string, number>>;
+  readonly images: Readonly<Record<string, number>>;
+  /** ms since the epoch; undefined: no run has ended well yet. */
+  readonly succeededAtMs: number | undefined;
+}
+
+export interface PrefetchRoomParts {
+  readonly storage: Storage;
+  readonly known: KnownImages;
+  readonly facts: Facts<KnownImage>;
+  readonly resolver: Resolver;
+  readonly catalog: Catalog;
+  readonly downloads: Downloads;
+  readonly keeper: Keeper;
+  readonly holds: PrefetchHolds;
+}
+
+/** Most files at one time, whatever the upstreams would let through: each costs two descriptors and a buffer. */
+const MAX_CONCURRENCY = 64;
+
+export function createPrefetchRoom(
+  config: Config,
+  { log, now }: AppDeps,
+  { storage, facts, resolver, ...parts }: PrefetchRoomParts,
+): PrefetchRoom {
+  const { known } = parts;
+  const runs = zeroes(PREFETCH_RUN_RESULTS);
+  const images = zeroes(PREFETCH_IMAGE_RESULTS);
+  let succeededAtMs: number | undefined;
+  const slots = config.upstreams.reduce((sum, { prefetchDownloads }) => sum + prefetchDownloads, 0);
+  const operation = createPrefetch(
+    {
+      ...parts,
+      selection: createSelection({ known, facts, resolver, whenCounted: async () => storage.whenCounted }),
+      isStored: (sha1) => storage.blobs.upkeep.has(sha1),
+      room: async () => storage.space.room(),
+      previewEviction: async (bytes) => storage.eviction.preview(bytes),
+      onEnd(end) {
+        runs[end.result] = (runs[end.result] ?? 0) + 1;
+        for (const [result, count] of Object.entries(end.images)) images[result] = (images[result] ?? 0) + count;
+        if (end.result === 'ok') succeededAtMs = now();
+      },
+      log,
+    },
+    { concurrency: Math.min(MAX_CONCURRENCY, slots) },
+  );
+  const schedule = createPrefetchSchedule(
+    {
+      async run(selectors, signal) {
+        const { plan, failed, fetched, bytes, warnings } = await operation.run({ selectors }, { signal, onEvent() {} });
+        const { unresolvable, presentImages } = plan;
+        const counts = { fetched: fetched.length, failed: failed.length, present: presentImages, bytes };
+        log.info({ ...counts, unresolvable: unresolvable.length, warnings }, 'scheduled prefetch is through');
+        return failed.length === 0 && unresolvable.length === 0;
+      },
+      log,
+      now,
+    },
+    config.offline ? [] : config.prefetch,
+  );
+  return {
+    operation,
+    stats: {
+      runs,
+      images,
+      get succeededAtMs() {
+        return succeededAtMs;
+      },
+    },
+    start: () => schedule.start(),
+    update(next) {
+      // Whether it is offline is settled at the start.
+      if (!config.offline) schedule.update(next.prefetch);
+    },
+    close: async () => schedule.close(),
+  };
+}
+
+function zeroes(keys: readonly string[]): Record<string, number> {
+  return Object.fromEntries(keys.map((key) => [key, 0]));
+}

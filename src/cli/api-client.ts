@@ -1,0 +1,144 @@
+/** Runs verbs at a mirror over its API. */
+import { Agent, request as send, type Dispatcher } from 'undici';
+import { createInterface } from 'node:readline/promises';
+import { isJsonObject, parseJson } from '../blobs/json-file.ts';
+import { ERROR_STATUS, MirrorError, type ErrorCode, type FieldError } from '../imgapi/errors.ts';
+import type { OperationContext, VerbSpec } from '../operations/operation.ts';
+import { VERBS, type Verb } from '../operations/verbs.ts';
+
+export interface ApiClientOptions {
+  /** The mirror's base URL. */
+  readonly url: string;
+  readonly token: string | undefined;
+  /** True for an address that the mirror itself wrote down for this machine: its certificate is for another name. */
+  readonly isOwnMachine: boolean;
+}
+
+export interface ApiClient {
+  /** @throws MirrorError: the mirror's own, or UpstreamUnavailable if it does not answer as one of ours. */
+  run(verb: Verb, input: Readonly<Record<string, unknown>>, context: OperationContext): Promise<object>;
+  close(): Promise<void>;
+}
+
+const CONNECT_MS = 5_000;
+/** A list of all images takes its time on a small machine; of operations a line comes every 10 s. */
+const SILENCE_MS = 60_000;
+/** A list of 10,000 images with all that is known of them. */
+const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const MAX_LINE_LENGTH = 16 * 1024 * 1024;
+
+export function createApiClient(options: ApiClientOptions): ApiClient {
+  const agent = new Agent({
+    connect: { timeout: CONNECT_MS, rejectUnauthorized: !options.isOwnMachine },
+    headersTimeout: SILENCE_MS,
+    bodyTimeout: SILENCE_MS,
+  });
+  const { url } = options;
+
+  async function ask(
+    verb: Verb,
+    input: Readonly<Record<string, unknown>>,
+    signal: AbortSignal,
+  ): Promise<Dispatcher.ResponseData> {
+    const spec: VerbSpec = VERBS[verb];
+    const isRead = spec.method === 'GET';
+    const target = new URL(`_mirror/api/${pathOf(spec, input)}`, url.endsWith('/') ? url : `${url}/`);
+    try {
+      return await send(target, {
+        dispatcher: agent,
+        method: spec.method,
+        signal,
+        headers: isRead
+          ? { accept: 'application/json' }
+          : {
+              accept: 'application/x-ndjson',
+              'content-type': 'application/json',
+              ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+            },
+        body: isRead ? null : JSON.stringify(input),
+      });
+    } catch (error) {
+      if (signal.aborted) throw error;
+      throw unreachable(url, error instanceof Error ? error.message : String(error), error);
+    }
+  }
+
+  async function lastLine(response: Dispatcher.ResponseData, context: OperationContext): Promise<object> {
+    const lines = createInterface({ input: response.body, crlfDelay: Infinity });
+    try {
+      for await (const text of lines) {
+        const line = text.length > MAX_LINE_LENGTH ? undefined : parseJson(text);
+        if (!isJsonObject(line)) throw unreachable(url, 'it sent a line that is no JSON object');
+        const { event, result, error } = line;
+        if (isJsonObject(result)) return result;
+        if (error !== undefined) throw errorOf(error, 500);
+        if (isJsonObject(event) && typeof event.type === 'string' && event.type !== 'alive')
+          context.onEvent({ ...event, type: event.type });
+      }
+    } catch (error) {
+      if (error instanceof MirrorError || context.signal.aborted) throw error;
+      throw unreachable(url, error instanceof Error ? error.message : String(error), error);
+    } finally {
+      response.body.destroy();
+    }
+    throw unreachable(url, 'its answer broke off');
+  }
+
+  return {
+    async run(verb, input, context) {
+      const response = await ask(verb, input, context.signal);
+      if (response.statusCode === 200 && String(response.headers['content-type']).startsWith('application/x-ndjson'))
+        return lastLine(response, context);
+      const body = parseJson(await textOf(response));
+      if (response.statusCode !== 200) throw errorOf(body, response.statusCode);
+      if (!isJsonObject(body)) throw unreachable(url, 'its answer is no JSON object: is it an imgapi-mirror?');
+      return body;
+    },
+    close: async () => agent.close(),
+  };
+}
+
+function pathOf(spec: VerbSpec, input: Readonly<Record<string, unknown>>): string {
+  const path = spec.path.replace(/:(\w+)/, (_, field: string) => encodeURIComponent(String(input[field])));
+  if (spec.method !== 'GET') return path;
+  const query = new URLSearchParams();
+  for (const [field, value] of Object.entries(input)) {
+    if (value === undefined || spec.path.includes(`:${field}`)) continue;
+    if (Array.isArray(value)) for (const entry of value) query.append(field.replace(/s$/, ''), `${entry}`);
+    else query.append(field, typeof value === 'string' ? value : JSON.stringify(value));
+  }
+  return query.size === 0 ? path : `${path}?${query.toString()}`;
+}
+
+async function textOf(response: Dispatcher.ResponseData): Promise<string> {
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of response.body) {
+    if (!Buffer.isBuffer(part)) continue;
+    length += part.length;
+    if (length > MAX_ANSWER_BYTES) throw new MirrorError('InternalError', 'the answer of the mirror is too long');
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
+}
+
+/** An error as the API writes it, `{code, message, errors}`. */
+function errorOf(body: unknown, status: number): MirrorError {
+  if (!isJsonObject(body)) return new MirrorError('InternalError', `the mirror answered ${status}`);
+  const { code, message, errors } = body;
+  const known = typeof code === 'string' && isErrorCode(code) ? code : 'InternalError';
+  const text = typeof message === 'string' ? message : `the mirror answered ${status}`;
+  return new MirrorError(known, text, Array.isArray(errors) ? { errors: errors.filter(isFieldError) } : {});
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return Object.hasOwn(ERROR_STATUS, code);
+}
+
+function isFieldError(value: unknown): value is FieldError {
+  return isJsonObject(value) && typeof value.field === 'string';
+}
+
+function unreachable(url: string, reason: string, cause?: unknown): MirrorError {
+  return new MirrorError('UpstreamUnavailable', `the mirror at ${url} does not answer: ${reason}`, { cause });
+}

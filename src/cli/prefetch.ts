@@ -1,0 +1,104 @@
+/** `prefetch`: fetches images before they are asked for, with a bar per file and one for all. */
+import { escape } from '../config/problem.ts';
+import { roughSize } from '../config/units.ts';
+import type { OperationEvent } from '../operations/operation.ts';
+import type { PrefetchEvent, PrefetchPlanReport, PrefetchResult } from '../operations/prefetch.ts';
+import { createBars, type Bar, type Bars } from './bars.ts';
+import { EXIT, type CommandIo } from './io.ts';
+import type { OptionValues } from './parse-options.ts';
+import { nameOf } from './pin.ts';
+import { warn, withMirror, writeJson } from './with-mirror.ts';
+
+/** Exits 1 if an image could not be fetched. */
+export async function prefetch(options: OptionValues, io: CommandIo, selectors: readonly string[]): Promise<number> {
+  return withMirror(options, io, async (mirror) => {
+    const asJson = options.has('json');
+    const dryRun = options.has('dry-run');
+    const bars = createBars(io.stderr, () => performance.now());
+    const show = createTeller(bars, dryRun);
+    let result: PrefetchResult;
+    try {
+      result = await mirror.run('prefetch', { selectors, dryRun }, (event) => {
+        if (asJson) writeJson(io.stdout, event);
+        else if (isPrefetchEvent(event)) show(event);
+      });
+    } finally {
+      bars.end();
+    }
+    const isWell = result.failed.length === 0 && result.plan.fits && result.plan.unresolvable.length === 0;
+    if (asJson) {
+      writeJson(io.stdout, result);
+    } else {
+      warn(io, result.warnings);
+      io.stdout.write(
+        linesOf(result)
+          .map((line) => `${escape(line)}\n`)
+          .join(''),
+      );
+    }
+    return isWell ? EXIT.done : EXIT.failed;
+  });
+}
+
+/** Keeps in mind which files are under way, and draws them above the whole. */
+function createTeller(bars: Bars, dryRun: boolean): (event: PrefetchEvent) => void {
+  const names = new Map<string, string>();
+  const running = new Map<string, Bar>();
+  return (event) => {
+    switch (event.type) {
+      case 'plan':
+        if (!dryRun) bars.line(planLine(event));
+        return;
+      case 'file': {
+        const label = names.get(event.uuid) ?? event.uuid;
+        if (event.received >= event.size) running.delete(event.sha1);
+        else running.set(event.sha1, { label, done: event.received, total: event.size });
+        return;
+      }
+      case 'image':
+        names.set(event.uuid, nameOf(event));
+        if (event.result !== 'already') {
+          bars.line(`${event.result} ${nameOf(event)}${event.reason === null ? '' : `: ${event.reason}`}`);
+        }
+        return;
+      case 'total':
+      default:
+        bars.show([
+          ...running.values(),
+          {
+            label: 'in all',
+            done: event.received,
+            total: event.bytes,
+            note: `${event.filesDone} of ${event.files} files`,
+          },
+        ]);
+    }
+  };
+}
+
+function planLine({ images, files, bytes, presentImages, evictBlobs, evictBytes, fits }: PrefetchPlanReport): string {
+  const parts = [
+    `${images} images to fetch (${files} files, ${roughSize(bytes)})`,
+    `${presentImages} there already`,
+    ...(evictBlobs === 0 ? [] : [`${evictBlobs} files (${roughSize(evictBytes)}) to evict for them`]),
+    ...(fits ? [] : ['they do not fit: raise cache.maxBytes, free disk space, or select less']),
+  ];
+  return parts.join(', ');
+}
+
+function linesOf({ dryRun, plan, planned, fetched, already, failed, bytes }: PrefetchResult): readonly string[] {
+  const missing = plan.unresolvable.map(({ uuid, reason }) => `origin ${uuid} is not to be had: ${reason}`);
+  if (dryRun) {
+    return [
+      ...planned.map((image) => `would fetch ${nameOf(image)} (${roughSize(image.bytes)})`),
+      ...missing,
+      planLine(plan),
+    ];
+  }
+  const sum = `${fetched.length} images fetched (${roughSize(bytes)}), ${already.length} there already`;
+  return [...missing, failed.length === 0 ? sum : `${sum}, ${failed.length} failed`];
+}
+
+function isPrefetchEvent(event: OperationEvent): event is PrefetchEvent {
+  return ['plan', 'file', 'image', 'total'].includes(event.type);
+}

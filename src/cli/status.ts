@@ -1,0 +1,116 @@
+/** `status`: what the mirror is, has and does; once, or again and again. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import { escape } from '../config/problem.ts';
+import { formatTime, roughSize } from '../config/units.ts';
+import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
+import { barLine } from './bars.ts';
+import { EXIT, type CommandIo } from './io.ts';
+import type { OptionValues } from './parse-options.ts';
+import { tableLines, type Column } from './table.ts';
+import { withMirror, writeJson } from './with-mirror.ts';
+
+const WATCH_EVERY_MS = 1_000;
+const CLEAR = '\u001B[H\u001B[J';
+
+export async function status(options: OptionValues, io: CommandIo): Promise<number> {
+  return withMirror(options, io, async (mirror) => {
+    const isWatching = options.has('watch');
+    let before: { readonly status: StatusResult; readonly atMs: number } | undefined;
+    for (;;) {
+      const now = await mirror.run('status', {});
+      const atMs = performance.now();
+      const where = mirror.url === undefined ? 'not running (this is what the directory holds)' : mirror.url;
+      if (options.has('json')) writeJson(io.stdout, now);
+      else {
+        const rate = before === undefined ? undefined : ratesOf(before.status, now, atMs - before.atMs);
+        const text = `${linesOf(now, where, rate).join('\n')}\n`;
+        io.stdout.write(isWatching && io.stdout.isTerminal ? `${CLEAR}${text}` : text);
+      }
+      before = { status: now, atMs };
+      if (!isWatching) return EXIT.done;
+      // Ctrl-C is how a watch ends.
+      const isOver = await sleep(WATCH_EVERY_MS, false, { signal: mirror.signal }).catch(() => true);
+      if (isOver) return EXIT.done;
+    }
+  });
+}
+
+/** Bytes per second between two looks. */
+interface Rates {
+  readonly lan: number;
+  readonly wan: number;
+}
+
+function ratesOf(before: StatusResult, now: StatusResult, ms: number): Rates {
+  const perSecond = (a: number, b: number): number => Math.max(0, ((b - a) / Math.max(1, ms)) * 1000);
+  return {
+    lan: perSecond(before.traffic.lanBytes, now.traffic.lanBytes),
+    wan: perSecond(before.traffic.wanBytes, now.traffic.wanBytes),
+  };
+}
+
+const UPSTREAM_COLUMNS: readonly Column<UpstreamStatus>[] = [
+  { title: 'UPSTREAM', of: ({ name }) => name },
+  { title: 'STATE', of: upstreamState },
+  { title: 'IMAGES', of: ({ images }) => String(images), isRight: true },
+  { title: 'LIST AGE', of: ({ listAgeSeconds }) => ageOf(listAgeSeconds), isRight: true },
+  { title: 'PROBLEM', of: ({ problem }) => problem ?? '-' },
+];
+
+function linesOf(found: StatusResult, where: string, rates: Rates | undefined): readonly string[] {
+  const { storage, traffic, catalog } = found;
+  const { hit, miss, join, pass } = traffic.files;
+  const requests = hit + miss + join + pass;
+  const limit = storage.maxBytes === null ? 'no limit of its own' : `${roughSize(storage.maxBytes)} at most`;
+  const saved =
+    traffic.savedRatio === null
+      ? 'nothing served yet'
+      : `${Math.round(traffic.savedRatio * 100)}% of the bytes did not cross the WAN`;
+  const rows: [string, string][] = [
+    ['mirror', `${where}, version ${found.version}${found.offline ? ', offline' : ''}`],
+    ['started', found.startedAt],
+    [
+      'images',
+      `${catalog.images} listed, ${storage.blobs} files stored, ${storage.pinned} pinned, ${catalog.conflicts} in conflict`,
+    ],
+    ['LAN', `${roughSize(traffic.lanBytes)} sent${speed(rates?.lan)}`],
+    ['WAN', `${roughSize(traffic.wanBytes)} pulled${speed(rates?.wan)}; ${saved}`],
+    ['files', `${requests} requests: ${hit} hits, ${join} joined, ${miss} misses, ${pass} passed through`],
+    [
+      'disk',
+      `${roughSize(storage.usedBytes)} used (${limit}), ${roughSize(storage.freeBytes)} free (${roughSize(storage.minFreeBytes)} are kept free)`,
+    ],
+    ['integrity', `${storage.quarantinedFiles} files in quarantine; all read again: ${storage.scrubbedAt ?? 'never'}`],
+  ];
+  return [
+    ...rows.map(([key, value]) => `${key.padEnd(10)}${escape(value)}`),
+    '',
+    ...tableLines(UPSTREAM_COLUMNS, found.upstreams),
+    ...(found.downloads.length === 0 ? [] : ['']),
+    ...found.downloads.map(({ sha1, received, size, followers, priority }) =>
+      barLine(
+        {
+          label: sha1,
+          done: received,
+          total: size,
+          note: priority === 'prefetch' ? 'prefetch' : `${followers} follow`,
+        },
+        40,
+      ),
+    ),
+  ];
+}
+
+function upstreamState({ up, breakers }: UpstreamStatus): string {
+  const open = [...(breakers.list === 'closed' ? [] : ['lists']), ...(breakers.file === 'closed' ? [] : ['files'])];
+  const word = up === null ? 'unknown' : up ? 'up' : 'down';
+  return open.length === 0 ? word : `${word}, failing: ${open.join(' and ')}`;
+}
+
+function ageOf(seconds: number | null): string {
+  return seconds === null ? 'never' : formatTime(seconds * 1000);
+}
+
+function speed(bytesPerSecond: number | undefined): string {
+  return bytesPerSecond === undefined ? '' : ` (${roughSize(Math.round(bytesPerSecond))}/s)`;
+}

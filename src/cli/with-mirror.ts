@@ -1,0 +1,188 @@
+/**
+ * What commands have in common: they find the mirror (the one named, the one that runs on the directory, or the directory itself), ask
+ * it, and tell of errors in one way.
+ */
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { escape } from '../config/problem.ts';
+import { PRODUCT } from '../config/product.ts';
+import { MirrorError } from '../imgapi/errors.ts';
+import type { OperationEvent } from '../operations/operation.ts';
+import { resultOf, type Results } from '../operations/results.ts';
+import type { Verb } from '../operations/verbs.ts';
+import { DataDirError } from '../records/data-dir.ts';
+import { readServing, type ServingInfo } from '../records/serving-file.ts';
+import { readAdminToken } from './admin-token.ts';
+import { createApiClient } from './api-client.ts';
+import { readCaFiles } from './ca-files.ts';
+import { EXIT, type CommandIo, type Output } from './io.ts';
+import { createLogger } from './logger.ts';
+import type { OptionValues } from './parse-options.ts';
+import { readConfig } from './read-config.ts';
+import { reportProblems } from './report-problems.ts';
+import { createSignals } from './signals.ts';
+
+/** A mirror that a command can ask. */
+export interface MirrorHandle {
+  /** The mirror's URL; undefined where this process works on the directory itself. */
+  readonly url: string | undefined;
+  /** Aborted when the person at the terminal wants no more. */
+  readonly signal: AbortSignal;
+  /** @throws MirrorError */
+  run<V extends Verb>(
+    verb: V,
+    input: Readonly<Record<string, unknown>>,
+    onEvent?: (event: OperationEvent) => void,
+  ): Promise<Results[V]>;
+}
+
+/** A process that has taken the directory but does not serve yet, or is about to end, is waited for. */
+const BUSY_TRIES = 10;
+const BUSY_WAIT_MS = 300;
+
+/** Runs `use` with the mirror that the options mean. Returns the exit code; every error is told. */
+export async function withMirror(
+  options: OptionValues,
+  io: CommandIo,
+  use: (mirror: MirrorHandle) => Promise<number>,
+): Promise<number> {
+  const signals = createSignals(io);
+  try {
+    const named = options.text('mirror');
+    if (named !== undefined) return await withNamed(named, options, io, signals.stopped, use);
+    return await withDirectory(options, io, signals.stopped, use);
+  } catch (error) {
+    if (signals.stopped.aborted) return tell(io, options, { code: 'Interrupted', message: 'interrupted' }, EXIT.failed);
+    if (error instanceof DataDirError)
+      return tell(io, options, { code: 'StorageFailed', message: error.message }, EXIT.failed);
+    if (!(error instanceof MirrorError)) throw error;
+    return tell(io, options, error.toBody(), isUsage(error) ? EXIT.usage : EXIT.failed);
+  } finally {
+    signals.release();
+  }
+}
+
+async function withNamed(
+  url: string,
+  options: OptionValues,
+  io: CommandIo,
+  signal: AbortSignal,
+  use: (mirror: MirrorHandle) => Promise<number>,
+): Promise<number> {
+  const parsed = URL.parse(url);
+  if (parsed === null || !/^https?:$/.test(parsed.protocol)) {
+    const message = `--mirror needs a URL such as http://mirror.example.com:8080, found ${JSON.stringify(url)}`;
+    return tell(io, options, { code: 'InvalidParameter', message }, EXIT.usage);
+  }
+  let token = options.text('token');
+  if (token === undefined) {
+    const read = await readConfig(io, options);
+    if (!read.ok) return reportProblems(io, read.problems, options.has('json'));
+    const admin = await readAdminToken(read.config.admin, io.cwd);
+    if (!admin.ok) return reportProblems(io, admin.problems, options.has('json'));
+    ({ token } = admin);
+  }
+  return withApi({ url, token, isOwnMachine: false }, signal, use);
+}
+
+async function withApi(
+  client: { readonly url: string; readonly token: string | undefined; readonly isOwnMachine: boolean },
+  signal: AbortSignal,
+  use: (mirror: MirrorHandle) => Promise<number>,
+): Promise<number> {
+  const api = createApiClient(client);
+  try {
+    return await use({
+      url: client.url,
+      signal,
+      run: async (verb, input, onEvent = ignore) => resultOf(verb, await api.run(verb, input, { signal, onEvent })),
+    });
+  } finally {
+    await api.close();
+  }
+}
+
+async function withDirectory(
+  options: OptionValues,
+  io: CommandIo,
+  signal: AbortSignal,
+  use: (mirror: MirrorHandle) => Promise<number>,
+): Promise<number> {
+  const read = await readConfig(io, options);
+  if (!read.ok) return reportProblems(io, read.problems, options.has('json'));
+  const ca = await readCaFiles(read.config, io.cwd);
+  const admin = await readAdminToken(read.config.admin, io.cwd);
+  if (!ca.ok || !admin.ok) {
+    const problems = [ca, admin].flatMap((part) => (part.ok ? [] : part.problems));
+    return reportProblems(io, problems, options.has('json'));
+  }
+  const dir = path.resolve(io.cwd, read.config.cache.dir);
+  // What a mirror logs is for its operator. The person at this terminal wants the command's answer, and what went wrong.
+  const level = options.text('log-level') === undefined ? 'error' : read.config.log.level;
+  const { log } = await createLogger({ ...read.config.log, level }, io.stderr);
+  for (let tries = 1; ; tries++) {
+    try {
+      // Loaded late: a command that only asks a running mirror needs none of it.
+      const { openMirror } = await import('./open-mirror.ts');
+      const opened = await openMirror(read.config, {
+        io,
+        log,
+        ca: ca.texts,
+        tls: undefined,
+        adminToken: undefined,
+        onFinding: ({ severity, message }) =>
+          io.stderr.write(`${severity === 'error' ? PRODUCT.name : severity}: ${escape(message)}\n`),
+      });
+      if (typeof opened === 'string') return EXIT.failed;
+      try {
+        const { app } = opened;
+        await app.start('command');
+        return await use({
+          url: undefined,
+          signal,
+          run: async (verb, input, onEvent = ignore) =>
+            resultOf(verb, await app.operations[verb].run(input, { signal, onEvent })),
+        });
+      } finally {
+        await opened.close();
+      }
+    } catch (error) {
+      if (!(error instanceof DataDirError) || error.code !== 'locked') throw error;
+      const serving: ServingInfo | undefined = await readServing(dir);
+      if (serving?.address !== undefined) {
+        const { address: url, secret } = serving;
+        return withApi({ url, token: secret ?? admin.token, isOwnMachine: true }, signal, use);
+      }
+      if (tries >= BUSY_TRIES) throw error;
+      await sleep(BUSY_WAIT_MS, undefined, { signal });
+    }
+  }
+}
+
+function ignore(_event: OperationEvent): void {}
+
+/** The mistake is in what was typed. */
+function isUsage({ code }: MirrorError): boolean {
+  return code === 'ValidationFailed' || code === 'InvalidParameter';
+}
+
+function tell(
+  io: CommandIo,
+  options: OptionValues,
+  error: { readonly code: string; readonly message: string },
+  code: number,
+): number {
+  if (options.has('json')) io.stdout.write(`${JSON.stringify({ error })}\n`);
+  else for (const line of error.message.split('\n')) io.stderr.write(`${PRODUCT.name}: ${escape(line)}\n`);
+  return code;
+}
+
+/** One compact JSON value per line. */
+export function writeJson(output: Output, value: object): void {
+  output.write(`${JSON.stringify(value)}\n`);
+}
+
+/** What was left open, for the person at the terminal. */
+export function warn(io: CommandIo, warnings: readonly string[]): void {
+  for (const warning of warnings) io.stderr.write(`warning: ${escape(warning)}\n`);
+}

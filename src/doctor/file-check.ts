@@ -1,0 +1,143 @@
+/** `GET /images/UUID/file`, as `imgadm import` and sdc-clients fetch it: length, MD5 and SHA-1 of every byte. */
+import { createHash } from 'node:crypto';
+import { roughSize } from '../config/units.ts';
+import type { ImageFile, Manifest } from '../imgapi/manifest.ts';
+import { ok, problem, warning } from './finding.ts';
+import { failureOf } from './json-answer.ts';
+import { ProbeError, type ProbeAnswer } from './probe.ts';
+import type { Subject } from './subject.ts';
+
+/** An image and its first file, which is what imgadm fetches. */
+export interface Candidate {
+  readonly manifest: Manifest;
+  readonly file: ImageFile;
+}
+
+/** How many of the smallest files are looked at for one that is there already. */
+const MAX_LOOKS = 8;
+/** Kept of the body of an error, bytes. */
+const ERROR_BYTES = 64 * 1024;
+
+/** The image to fetch: of the smallest ones that fit the limit, one that the mirror has already, else the smallest. */
+export async function chooseFile(subject: Subject, manifests: readonly Manifest[]): Promise<Candidate | undefined> {
+  const { probe, report, limits } = subject;
+  const candidates = manifests
+    .flatMap((manifest) => manifest.files.slice(0, 1).map((file) => ({ manifest, file })))
+    .toSorted((a, b) => a.file.size - b.file.size);
+  const small = candidates.filter(({ file }) => file.size <= limits.fileBytes);
+  const [smallest] = small;
+  if (smallest === undefined) {
+    const [next] = candidates;
+    const found = next === undefined ? 'no image has a file' : `the smallest file has ${roughSize(next.file.size)}`;
+    report(
+      warning('file', `${found}: none was fetched`, 'to check one, import an image on a host: imgadm checks its SHA-1'),
+    );
+    return undefined;
+  }
+  for (const candidate of small.slice(0, MAX_LOOKS)) {
+    const path = `/images/${candidate.manifest.uuid}/file`;
+    // Servers that do not know HEAD, or hang on it, are asked no more: the smallest will do.
+    const answer = await probe
+      .ask({ method: 'HEAD', path, deadlineMs: limits.smallMs, maxBytes: 0 })
+      .catch((error: unknown) => {
+        if (error instanceof ProbeError) return undefined;
+        throw error;
+      });
+    if (answer?.status !== 200) break;
+    if (answer.header('x-cache') === 'HIT') return candidate;
+  }
+  return smallest;
+}
+
+export async function checkFile({ probe, report, limits }: Subject, { manifest, file }: Candidate): Promise<void> {
+  const { uuid } = manifest;
+  const sha1 = createHash('sha1');
+  const md5 = createHash('md5');
+  const start: Buffer[] = [];
+  let startBytes = 0;
+  let answer: ProbeAnswer;
+  const startedAt = performance.now();
+  try {
+    answer = await probe.ask({
+      path: `/images/${uuid}/file`,
+      deadlineMs: limits.fileMs,
+      // A byte more than there should be is enough to know.
+      maxBytes: Math.max(file.size, ERROR_BYTES),
+      onBytes(bytes) {
+        sha1.update(bytes);
+        md5.update(bytes);
+        if (startBytes < ERROR_BYTES) start.push(bytes);
+        startBytes += bytes.length;
+      },
+    });
+  } catch (error) {
+    if (!(error instanceof ProbeError)) throw error;
+    report(problem('file', `${uuid}: ${error.message}`, 'imgadm import hangs or fails here: look at the mirror’s log'));
+    return;
+  }
+  if (answer.status !== 200) {
+    const isRedirect = answer.status >= 300 && answer.status < 400;
+    const todo = isRedirect
+      ? 'imgadm takes the body of a redirect for the file: serve it here'
+      : 'look at the mirror’s log, its disk and its upstreams (this doctor looks at them where the mirror runs)';
+    report(problem('file', `${uuid}: ${failureOf({ ...answer, body: Buffer.concat(start) })}`, todo));
+    return;
+  }
+  const findings = [
+    ...lengthFindings(answer, file),
+    ...digestFindings(answer, file, { md5: md5.digest('base64'), sha1: sha1.digest('hex') }),
+  ];
+  for (const finding of findings) report(finding);
+  if (findings.some(({ verdict }) => verdict === 'problem')) return;
+  const ms = Math.round(performance.now() - startedAt);
+  const cache = answer.header('x-cache');
+  const from = cache === undefined ? '' : `, X-Cache ${cache}`;
+  report(ok('file', `${uuid}: ${roughSize(file.size)} in ${ms} ms${from}; length and SHA-1 are right`));
+}
+
+function lengthFindings(answer: ProbeAnswer, { size }: ImageFile): ReturnType<typeof problem>[] {
+  const length = answer.header('content-length');
+  const encoding = answer.header('content-encoding');
+  if (encoding !== undefined && encoding !== 'identity') {
+    const todo = 'imgadm stores it as it comes and finds the SHA-1 wrong: turn compression off in the proxy';
+    return [problem('file', `the file came compressed (${encoding})`, todo)];
+  }
+  if (length === undefined) {
+    return [
+      problem('file', 'no Content-Length', 'imgadm refuses a file without one: look for a proxy that sends it chunked'),
+    ];
+  }
+  if (Number(length) !== size) {
+    const todo = 'imgadm refuses it at once: look at the server it comes from, or remove the file from the mirror';
+    return [problem('file', `Content-Length is ${length}, the manifest says ${size}`, todo)];
+  }
+  if (answer.broken !== undefined || answer.bodyBytes !== size) {
+    const found = `${answer.bodyBytes} of ${size} bytes came${answer.broken === undefined ? '' : `: ${answer.broken}`}`;
+    return [problem('file', found, 'look at the mirror’s log and its upstreams; imgadm begins anew each time')];
+  }
+  return [];
+}
+
+function digestFindings(
+  answer: ProbeAnswer,
+  file: ImageFile,
+  found: { readonly md5: string; readonly sha1: string },
+): ReturnType<typeof problem>[] {
+  // Of a part, no digest can be right.
+  if (answer.bodyBytes !== file.size || answer.broken !== undefined) return [];
+  const findings = [];
+  const md5 = answer.header('content-md5');
+  if (md5 === undefined) {
+    const todo = 'imgadm does without, sdc-clients does not: ask again, the mirror knows it once it has the whole file';
+    findings.push(warning('file', 'no Content-MD5', todo));
+  } else if (md5 !== found.md5) {
+    const todo = 'sdc-clients refuses the file: look for a proxy that changes it, or remove it from the mirror';
+    findings.push(problem('file', `Content-MD5 is ${md5}, the bytes have ${found.md5}`, todo));
+  }
+  if (found.sha1 !== file.sha1) {
+    const todo =
+      'imgadm refuses it: the file, or a proxy on the way, is broken; remove it from the mirror and fetch it anew';
+    findings.push(problem('file', `the SHA-1 is ${found.sha1}, the manifest says ${file.sha1}`, todo));
+  }
+  return findings;
+}

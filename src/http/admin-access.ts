@@ -1,0 +1,106 @@
+/**
+ * Who may change something: whoever knows a token, from wherever they ask. A browser on another site does not: it cannot know the token,
+ * and a foreign `Origin` is refused besides. Guesses are counted per address, so that they stay guesses.
+ */
+import { createHash, timingSafeEqual } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { MirrorError } from '../imgapi/errors.ts';
+
+export interface AdminAccess {
+  /**
+   * Lets a write in.
+   * @throws MirrorError UnauthorizedError (no or wrong bearer), ForbiddenError (foreign origin), TooManyRequests
+   */
+  check(request: AdminRequest): void;
+}
+
+/** What counts of a request. */
+export interface AdminRequest {
+  readonly address: string;
+  readonly authorization: string | undefined;
+  readonly origin: string | undefined;
+  readonly host: string | undefined;
+}
+
+export interface AdminAccessOptions {
+  /** Any of them will do: the configured token, and the secret of this run that the local command line reads. */
+  readonly tokens: readonly string[];
+  /** `listen.publicUrl`: its origin is ours too. Read for every request. */
+  readonly publicUrl: string | null;
+}
+
+/** Wrong bearers of one address before it has to wait, and how many it gets back per second. */
+const GUESSES = 10;
+const GUESSES_PER_SECOND = 0.2;
+/** Writes of one address: a script may send many, a loop gone mad must not. */
+const WRITES = 60;
+const WRITES_PER_SECOND = 10;
+/** Addresses that are remembered; the ones longest unseen are forgotten first. */
+const MAX_ADDRESSES = 10_000;
+
+export function createAdminAccess(
+  deps: { readonly monotonicNow: () => number },
+  options: AdminAccessOptions,
+): AdminAccess {
+  const known = options.tokens.map(digestOf);
+  const guesses = createBuckets(deps.monotonicNow, GUESSES, GUESSES_PER_SECOND);
+  const writes = createBuckets(deps.monotonicNow, WRITES, WRITES_PER_SECOND);
+
+  function isKnown(authorization: string | undefined): boolean {
+    const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+    // All of equal length, all compared: the time tells nothing.
+    const given = digestOf(bearer ?? '');
+    const matches = known.map((token) => timingSafeEqual(token, given));
+    return bearer !== undefined && matches.includes(true);
+  }
+
+  return {
+    check({ address, authorization, origin, host }) {
+      if (guesses.isEmpty(address)) throw tooMany('too many wrong tokens came from this address');
+      if (!isKnown(authorization)) {
+        guesses.take(address);
+        throw authorization === undefined
+          ? new MirrorError('UnauthorizedError', 'this needs a token: Authorization: Bearer TOKEN')
+          : new MirrorError('UnauthorizedError', 'the token is wrong');
+      }
+      if (origin !== undefined && !isOwnOrigin(origin, host, options.publicUrl)) {
+        throw new MirrorError('ForbiddenError', 'a page of another origin may not do this');
+      }
+      if (writes.isEmpty(address)) throw tooMany('too many requests came from this address');
+      writes.take(address);
+    },
+  };
+}
+
+function isOwnOrigin(origin: string, host: string | undefined, publicUrl: string | null): boolean {
+  if (publicUrl !== null && URL.parse(publicUrl)?.origin === origin) return true;
+  const found = URL.parse(origin);
+  return found !== null && host !== undefined && found.host === host.toLowerCase();
+}
+
+function digestOf(token: string): Buffer {
+  return createHash('sha256').update(token).digest();
+}
+
+function tooMany(message: string): MirrorError {
+  return new MirrorError('TooManyRequests', `${message}: try again later`);
+}
+
+interface Buckets {
+  isEmpty(address: string): boolean;
+  take(address: string): void;
+}
+
+/** A token bucket per address. */
+function createBuckets(monotonicNow: () => number, most: number, perSecond: number): Buckets {
+  const buckets = new LRUCache<string, { left: number; atMs: number }>({ max: MAX_ADDRESSES });
+  function leftOf(address: string): number {
+    const bucket = buckets.get(address);
+    if (bucket === undefined) return most;
+    return Math.min(most, bucket.left + ((monotonicNow() - bucket.atMs) / 1_000) * perSecond);
+  }
+  return {
+    isEmpty: (address) => leftOf(address) < 1,
+    take: (address) => buckets.set(address, { left: leftOf(address) - 1, atMs: monotonicNow() }),
+  };
+}

@@ -1,0 +1,30 @@
+/** Events as newline-delimited JSON while an operation runs. */
+import type { ServerResponse } from 'node:http';
+
+export interface EventLines {
+  /** Left out where the client reads too slowly: the next one tells more. */
+  event(event: object): void;
+  /** The last line. */
+  end(line: object): void;
+}
+
+/** A line comes at least this often, so that neither side takes a long wait for the other's end. */
+const ALIVE_EVERY_MS = 10_000;
+
+/** Sends the head at once. */
+export function createEventLines(response: ServerResponse): EventLines {
+  response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
+  response.flushHeaders();
+  const alive = setInterval(() => send({ event: { type: 'alive' } }), ALIVE_EVERY_MS);
+  response.once('close', () => clearInterval(alive));
+  function send(line: object): void {
+    if (!response.writableNeedDrain && response.writable) response.write(`${JSON.stringify(line)}\n`);
+  }
+  return {
+    event: (event) => send({ event }),
+    end(line) {
+      clearInterval(alive);
+      if (response.writable) response.end(`${JSON.stringify(line)}\n`);
+    },
+  };
+}

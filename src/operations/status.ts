@@ -1,0 +1,68 @@
+/** `status`: what the mirror is, has and does, in one JSON object. */
+import type { Operation } from './operation.ts';
+import type { RunningDownload } from './downloads.ts';
+
+export interface StatusResult {
+  readonly version: string;
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly offline: boolean;
+  readonly dir: string;
+  readonly catalog: {
+    /** Images that clients see by default. */
+    readonly images: number;
+    /** Images of which an upstream says something else than what is remembered. */
+    readonly conflicts: number;
+  };
+  readonly upstreams: readonly UpstreamStatus[];
+  readonly storage: {
+    readonly blobs: number;
+    readonly blobBytes: number;
+    /** What counts towards maxBytes. */
+    readonly usedBytes: number;
+    /** null: no limit. */
+    readonly maxBytes: number | null;
+    readonly minFreeBytes: number;
+    /** Free bytes of the file system. */
+    readonly freeBytes: number;
+    readonly reservedBytes: number;
+    readonly partialBytes: number;
+    readonly quarantinedFiles: number;
+    readonly quarantinedBytes: number;
+    readonly pinned: number;
+    /** ISO 8601; null: never ended well. */
+    readonly scrubbedAt: string | null;
+  };
+  /** Since the start. */
+  readonly traffic: Traffic;
+  readonly downloads: readonly RunningDownload[];
+}
+
+export interface UpstreamStatus {
+  readonly name: string;
+  readonly url: string;
+  /** Whether its last list came; null before the first has been tried. */
+  readonly up: boolean | null;
+  readonly images: number;
+  /** Seconds since its list was last confirmed; null if it never was. */
+  readonly listAgeSeconds: number | null;
+  readonly problem: string | null;
+  /** `closed`: well; `open`: failing, others are asked first. */
+  readonly breakers: { readonly list: BreakerWord; readonly file: BreakerWord };
+}
+
+type BreakerWord = 'closed' | 'half-open' | 'open';
+
+export interface Traffic {
+  /** Requests for files by how they were served. */
+  readonly files: { readonly hit: number; readonly miss: number; readonly join: number; readonly pass: number };
+  /** Body bytes sent to clients, and pulled from upstreams. */
+  readonly lanBytes: number;
+  readonly wanBytes: number;
+  /** Share of the bytes sent that did not cross the WAN, 0 to 1; null before the first byte. */
+  readonly savedRatio: number | null;
+}
+
+export function createStatus(read: () => Promise<StatusResult>): Operation<object, StatusResult> {
+  return { run: async () => read() };
+}

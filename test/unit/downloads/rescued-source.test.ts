@@ -1,0 +1,118 @@
+/** Followers that outlive the disk: they go on where they are, together, behind what was written. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import type { ByteSource } from '../../../src/downloads/byte-source.ts';
+import { until } from '../../support/wait-for.ts';
+import { BYTES, createBench, drain, largeBytes, registryOf, wantedFrom, type DownloadBench } from './download-bench.ts';
+import { createFakeUpstream, fileOf, type FakeUpstream } from './fake-upstream.ts';
+
+/** Its first answer is there while the disk fills up: once the bytes before `fullAt` are written, no more can be. */
+function upstreamOn(bench: DownloadBench, fullAt: number, first: Buffer, later = first): FakeUpstream {
+  return createFakeUpstream('up0', {
+    file: ({ offset }, attempt) =>
+      fileOf(attempt === 1 ? first : later, {
+        chunkBytes: 10_000,
+        start: offset,
+        async gate(at) {
+          if (attempt !== 1 || at < fullAt) return;
+          const [file] = bench.blobs.partials;
+          await until(() => file !== undefined && file.bytes.length >= fullAt);
+          if (file !== undefined)
+            file.writeError = Object.assign(new Error('ENOSPC: no space left'), { code: 'ENOSPC' });
+        },
+      }),
+  });
+}
+
+async function readRest(source: ByteSource, from: number, into: Buffer): Promise<void> {
+  for (let at = from; at < source.size;) {
+    at += await source.read(into.subarray(at), at, Math.min(16_384, source.size - at), new AbortController().signal);
+  }
+}
+
+test('all followers of a download that the disk ended share one upstream stream behind what is on disk', async () => {
+  const bench = createBench();
+  const upstream = upstreamOn(bench, 90_000, BYTES);
+  const downloads = registryOf(bench, [upstream]);
+  const wanted = wantedFrom([upstream]);
+  const followers = [await downloads.obtain(wanted), await downloads.obtain(wanted), await downloads.obtain(wanted)];
+  const taken = await Promise.all(followers.map(async ({ source }) => drain(source)));
+  for (const bytes of taken) assert.ok(bytes.equals(BYTES));
+  assert.deepEqual(
+    followers.map(({ cache }) => cache),
+    ['PASS', 'PASS', 'PASS'],
+  );
+  assert.deepEqual(
+    upstream.files.map(({ offset }) => offset),
+    [0, 90_000],
+  );
+  assert.deepEqual([bench.passed, bench.blobs.partials[0]?.closes, bench.slots.inUse], [[true], 1, 0]);
+});
+
+test('one that comes to where the disk ended when the others are through goes on from there, and is verified too', async () => {
+  const bench = createBench();
+  const size = 12 * 1024 * 1024;
+  const bytes = largeBytes('rescue', size);
+  const upstream = upstreamOn(bench, 1_000_000, bytes);
+  const downloads = registryOf(bench, [upstream]);
+  const wanted = wantedFrom([upstream], bytes);
+  const [fast, slow] = [await downloads.obtain(wanted), await downloads.obtain(wanted)];
+  const got = Buffer.alloc(size);
+  const had = await slow.source.read(got, 0, 1000, new AbortController().signal);
+  assert.ok((await drain(fast.source)).equals(bytes));
+  await readRest(slow.source, had, got);
+  await slow.source.close();
+  assert.ok(got.equals(bytes));
+  assert.deepEqual(
+    upstream.files.map(({ offset }) => offset),
+    [0, 1_000_000, 1_000_000],
+  );
+  assert.deepEqual(bench.passed, [true, true]);
+});
+
+test('wrong bytes on disk are found though the rest, by another stream, is right', async () => {
+  const bench = createBench();
+  const wrong = Buffer.from(BYTES);
+  wrong[7] = (wrong[7] ?? 0) ^ 1;
+  const upstream = upstreamOn(bench, 90_000, wrong, BYTES);
+  const { source } = await registryOf(bench, [upstream]).obtain(wantedFrom([upstream]));
+  await assert.rejects(drain(source), { code: 'DownloadFailed' });
+  assert.deepEqual(bench.passed, [false]);
+});
+
+test('one follower that the disk fails goes on alone; the download runs on for the others', async () => {
+  const bench = createBench();
+  const stall = Promise.withResolvers<void>();
+  const upstream = createFakeUpstream('up0', {
+    file: ({ offset }, attempt) =>
+      fileOf(BYTES, {
+        chunkBytes: 10_000,
+        start: offset,
+        gate: (at) => (attempt === 1 && at >= 100_000 ? stall.promise : undefined),
+      }),
+  });
+  const downloads = registryOf(bench, [upstream]);
+  const wanted = wantedFrom([upstream]);
+  const [one, other] = [await downloads.obtain(wanted), await downloads.obtain(wanted)];
+  await until(() => downloads.progressOf(wanted.sha1) === 100_000);
+  const [file] = bench.blobs.partials;
+  assert.ok(file);
+  const read = file.handle.read.bind(file.handle);
+  let reads = 0;
+  file.handle.read = async (...at: Parameters<typeof read>) => {
+    reads += 1;
+    if (reads === 2) throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+    return read(...at);
+  };
+  assert.ok((await drain(one.source)).equals(BYTES), 'before the download has ended');
+  assert.equal(one.cache, 'PASS');
+  stall.resolve();
+  await turn();
+  assert.ok((await drain(other.source)).equals(BYTES));
+  assert.equal(await other.stored, true);
+  assert.deepEqual(
+    upstream.files.map(({ offset }) => offset),
+    [0, 16 * 1024],
+  );
+});
