@@ -35,7 +35,12 @@ export async function bundle({ dir, signal, progress }: BenchContext): Promise<F
   const context: OperationContext = { signal, onEvent() {} };
   const monotonicNow = nowMs;
   const selection = { some: async () => ({ images, warnings: [] }) };
-  const exporting = createExport({ selection, blobs, kept: createKeptManifests({ log: LOG }, { dir: from }), monotonicNow });
+  const exporting = createExport({
+    selection,
+    blobs,
+    kept: createKeptManifests({ log: LOG }, { dir: from }),
+    monotonicNow,
+  });
   const exported = await timed(async () => exporting.run({ selectors: ['cached'], output: file }, context));
   progress(`exported in ${exported.seconds.toFixed(1)} s`);
   const summed = await timed(async () => shell('cat "$1" | sha1sum', [file], signal));
@@ -84,6 +89,8 @@ interface Timed {
 }
 
 async function timed(work: () => Promise<unknown>): Promise<Timed> {
+  // What an earlier step has left to be written to the disk is not this one's to wait for.
+  await shell('sync', [], AbortSignal.timeout(60_000));
   const before = process.memoryUsage().rss;
   let most = before;
   const sampler = setInterval(() => {

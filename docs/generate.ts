@@ -1,8 +1,9 @@
 /**
- * Writes docs/configuration.md from the configuration's schema, and docs/commands.md from the commands. `node docs/generate.ts` writes
- * them; with `--check` it fails when a file is not what it would write.
+ * Writes docs/configuration.md from the configuration's schema, docs/commands.md from the commands and docs/metrics.md from the metrics.
+ * `node docs/generate.ts` writes them; with `--check` it fails when a file is not what it would write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isSection, listKeys, type ConfigKey } from '../src/config/keys.ts';
 import { NOT_YET } from '../src/config/not-yet.ts';
@@ -10,6 +11,8 @@ import type { KeySchema } from '../src/config/schema-kinds.ts';
 import { LIVE_KEYS } from '../src/config/reload.ts';
 import { CONFIG_KEYS } from '../src/config/schema.ts';
 import { commandsDocument } from './commands-document.ts';
+import { metricsDocument } from './metrics-document.ts';
+import { boardText, createBoards } from '../grafana/boards.ts';
 
 const INTRODUCTION = `<!-- Written by docs/generate.ts (npm run docs) from src/config/schema.ts. Change that, not this. -->
 
@@ -88,17 +91,23 @@ function effectOf({ name, description, variable }: ConfigKey): string {
     .replaceAll('|', '\\|');
 }
 
-function main(args: readonly string[]): number {
+async function main(args: readonly string[]): Promise<number> {
   const documents = [
     { name: 'configuration.md', source: 'src/config/schema.ts', text: configurationDocument() },
     { name: 'commands.md', source: 'src/cli/commands.ts', text: commandsDocument() },
+    { name: 'metrics.md', source: 'src/metrics/', text: await metricsDocument() },
+    ...createBoards().map((board) => ({
+      name: `../grafana/dashboards/${board.name}.json`,
+      source: 'grafana/boards/',
+      text: boardText(board),
+    })),
   ];
   if (!args.includes('--check')) {
     for (const { name, text } of documents) writeFileSync(new URL(name, import.meta.url), text);
     return 0;
   }
   const stale = documents.filter(({ name, text }) => text !== currentText(name));
-  for (const { name, source } of stale) console.error(`docs/${name} is not what ${source} says; run \`npm run docs\``);
+  for (const { name, source } of stale) console.error(`${path.join('docs', name)} is not what ${source} says; run \`npm run docs\``);
   return stale.length === 0 ? 0 : 1;
 }
 
@@ -111,4 +120,4 @@ function currentText(name: string): string {
   }
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = main(process.argv.slice(2));
+if (process.argv[1] === fileURLToPath(import.meta.url)) process.exitCode = await main(process.argv.slice(2));

@@ -5,6 +5,7 @@ import { createHttp } from './app/http.ts';
 import { createOperations } from './app/operations.ts';
 import { createPinRoom } from './app/pins.ts';
 import { createPrefetchRoom } from './app/prefetch.ts';
+import { readinessOf } from './app/readiness.ts';
 import { createScrubRoom } from './app/scrub.ts';
 import { createStorage } from './app/storage.ts';
 import { createUpstreams } from './app/upstreams.ts';
@@ -211,7 +212,11 @@ export function createApp(config: Config, deps: AppDeps): App {
       ...(await measureUse(blobs.upkeep)),
       evictionRanAtMs: eviction.lastRunAtMs,
     }),
-    scrub: () => scrubRoom.scrub,
+    scrub: () => {
+      const { isReading, succeededAtMs } = scrubRoom.scrub;
+      return { isReading, succeededAtMs, everyMs: live.cache.scrubEvery };
+    },
+    certificateExpiresAtMs: () => secure?.expiresAtMs,
     prefetch: () => prefetchRoom.stats,
     negatives: () => records.negatives.count(),
     breakers: () =>
@@ -227,7 +232,7 @@ export function createApp(config: Config, deps: AppDeps): App {
         isUp: config.offline ? undefined : problem === undefined && part.refreshes.ok > 0,
         ageSeconds: fetchedAtMs === undefined ? undefined : (now() - fetchedAtMs) / 1000,
       }));
-      return { ...state, upstreams: parts };
+      return { ...state, refreshEveryMs: live.catalog.refreshEvery, upstreams: parts };
     },
   });
 
@@ -241,6 +246,13 @@ export function createApp(config: Config, deps: AppDeps): App {
     downloads,
     keeper,
     holds,
+  });
+  const readiness = readinessOf({
+    dir,
+    catalog,
+    index: imageIndex,
+    isStopping: () => stopping.signal.aborted,
+    monotonicNow,
   });
   const operations = createOperations({
     config,
@@ -257,9 +269,11 @@ export function createApp(config: Config, deps: AppDeps): App {
     scrub: scrubRoom,
     upstreams: upstreamRoom,
     index: imageIndex,
+    kept,
     keeper,
     pinRoom,
     prefetchRoom,
+    readiness,
   });
 
   const stopping = new AbortController();
@@ -275,6 +289,7 @@ export function createApp(config: Config, deps: AppDeps): App {
       downloads,
       keeper,
       operations,
+      readiness,
       stopping: stopping.signal,
       icons,
       cachedOnly: createCachedOnly({
@@ -324,9 +339,13 @@ export function createApp(config: Config, deps: AppDeps): App {
       upstreamRoom.update(next);
       if (tls !== undefined) secure?.update(tls);
       metrics.configReloads.inc({ result: 'ok' });
+      metrics.configReloadedOk.set(1);
       metrics.configReloadedAt.set(now() / 1000);
     },
-    reloadFailed: () => metrics.configReloads.inc({ result: 'failed' }),
+    reloadFailed() {
+      metrics.configReloads.inc({ result: 'failed' });
+      metrics.configReloadedOk.set(0);
+    },
     clockSkewMs: (upstream) => clocks.skewMs(upstream),
     async drain() {
       const { drainTimeout: drainMs } = live.listen;

@@ -15,6 +15,7 @@ import { createCompressor } from '../http/compress.ts';
 import { createJsonSender } from '../http/json-reply.ts';
 import { apiRoutes } from '../http/routes/api.ts';
 import { channelsRoute } from '../http/routes/channels.ts';
+import { eventsRoute } from '../http/routes/events.ts';
 import { healthRoute } from '../http/routes/health.ts';
 import { imageFileRoute } from '../http/routes/image-file.ts';
 import { imageIconRoute } from '../http/routes/image-icon.ts';
@@ -22,6 +23,7 @@ import { imageRoute } from '../http/routes/image.ts';
 import { imagesRoute } from '../http/routes/images.ts';
 import { metricsRoute } from '../http/routes/metrics.ts';
 import { pingRoute } from '../http/routes/ping.ts';
+import { readyRoute } from '../http/routes/ready.ts';
 import { setupScriptRoute } from '../http/routes/setup-script.ts';
 import { createServer, type FinishedRequest } from '../http/server.ts';
 import { trackSilentConnections, type SilentConnections } from '../http/silent-connections.ts';
@@ -29,6 +31,7 @@ import type { SecureServers } from '../http/tls.ts';
 import { countRequest } from '../metrics/meters.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Keeper } from '../records/keeper.ts';
+import type { Readiness } from '../operations/ready.ts';
 import type { Operations } from '../operations/verbs.ts';
 import type { Via } from '../upstream/via.ts';
 import type { AppDeps } from './deps.ts';
@@ -45,6 +48,7 @@ export interface HttpRooms {
   readonly downloads: Downloads;
   readonly keeper: Keeper;
   readonly operations: Operations;
+  readonly readiness: Readiness;
   /** Aborted when the mirror stops. */
   readonly stopping: AbortSignal;
   readonly icons: Icons;
@@ -142,6 +146,8 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
     },
   );
   apiRoutes(server, { operations: rooms.operations, access, sendJson, log, stopping: rooms.stopping });
+  eventsRoute(server, { operations: rooms.operations, stopping: rooms.stopping, log, monotonicNow });
+  readyRoute(server, { sendJson, readiness: rooms.readiness });
   healthRoute(server, { sendJson, version: PRODUCT.version });
   setupScriptRoute(server, { product, publicUrl: options.listen.publicUrl, isSecure: secure !== undefined });
   if (options.isMetricsServed) {

@@ -6,21 +6,27 @@ import type { Resolver } from '../catalog/resolve.ts';
 import { PRODUCT } from '../config/product.ts';
 import type { Config } from '../config/schema.ts';
 import type { Downloads } from '../downloads/registry.ts';
-import type { ImageUuid } from '../imgapi/ids.ts';
+import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAccept } from '../operations/accept.ts';
-import { createDownloadsList, describeDownloads } from '../operations/downloads.ts';
+import { createDownloadsList, describeDownloads, type Labels } from '../operations/downloads.ts';
 import { createEvict } from '../operations/evict.ts';
+import { createExport } from '../operations/export.ts';
+import { labelOf } from '../operations/image-label.ts';
+import { createImport } from '../operations/import.ts';
 import { createList } from '../operations/list.ts';
 import type { Operation } from '../operations/operation.ts';
 import { createPin } from '../operations/pin.ts';
+import type { Readiness } from '../operations/ready.ts';
 import { createRefresh } from '../operations/refresh.ts';
 import { createSelection } from '../operations/selection.ts';
 import { createShow } from '../operations/show.ts';
 import { createStatus, type StatusResult } from '../operations/status.ts';
 import { createUnpin } from '../operations/unpin.ts';
+import { createVerify } from '../operations/verify.ts';
 import type { Operations } from '../operations/verbs.ts';
 import type { ImageIndex } from '../records/image-index.ts';
+import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Keeper } from '../records/keeper.ts';
 import type { Records } from '../records/records.ts';
 import type { Facts } from '../selector/match.ts';
@@ -48,9 +54,12 @@ export interface OperationRooms {
   readonly scrub: ScrubRoom;
   readonly upstreams: Upstreams;
   readonly index: ImageIndex;
+  /** With what is to be remembered of each image. */
+  readonly kept: KeptManifests;
   readonly keeper: Keeper;
   readonly pinRoom: PinRoom;
   readonly prefetchRoom: PrefetchRoom;
+  readonly readiness: Readiness;
 }
 
 export function createOperations(rooms: OperationRooms): Operations {
@@ -59,7 +68,8 @@ export function createOperations(rooms: OperationRooms): Operations {
   const selection = createSelection({ known, facts, resolver, whenCounted: async () => storage.whenCounted });
   const startedAt = new Date(rooms.deps.now()).toISOString();
   const conflicts = (): ReadonlySet<ImageUuid> => new Set(rooms.trust.conflicts().map(({ uuid }) => uuid));
-  const list = { selection, facts, conflicts };
+  const lastUse = async (sha1: Sha1Hex): Promise<number | undefined> => records.lastUse.get(sha1);
+  const list = { selection, facts, conflicts, lastUse };
   return {
     status: checked(createStatus(async () => statusOf(rooms, startedAt))),
     list: checked(createList(list)),
@@ -69,17 +79,39 @@ export function createOperations(rooms: OperationRooms): Operations {
         known,
         isStored: (sha1) => blobs.upkeep.has(sha1),
         progressOf: (sha1) => downloads.progressOf(sha1),
-        lastUse: async (sha1) => records.lastUse.get(sha1),
+        contradictionOf: (uuid) => rooms.trust.conflicts().find((conflict) => conflict.uuid === uuid),
       }),
     ),
-    downloads: checked(createDownloadsList(downloads)),
+    downloads: checked(createDownloadsList(downloads, labelsOf(catalog))),
     prefetch: checked(rooms.prefetchRoom.operation),
     pin: checked(createPin({ selection, known, pins: pinRoom.pins, index, keeper })),
     unpin: checked(createUnpin({ selection, known, pins: pinRoom.pins, forgetUnstored: pinRoom.forgetUnstored })),
     evict: checked(createEvict({ selection, evictImages: storage.eviction.evictImages, index })),
     scrub: checked(rooms.scrub.operation),
+    export: checked(createExport({ selection, blobs, kept: rooms.kept, monotonicNow: rooms.deps.monotonicNow })),
+    import: checked(
+      createImport({
+        blobs,
+        space: storage.countedSpace,
+        kept: rooms.kept,
+        remembered: (uuid) => rooms.trust.recall(uuid)?.files,
+        onImported: async () => catalog.noteImported(),
+        log: rooms.deps.log,
+        now: rooms.deps.now,
+        monotonicNow: rooms.deps.monotonicNow,
+      }),
+    ),
+    verify: checked(createVerify({ monotonicNow: rooms.deps.monotonicNow })),
     accept: checked(createAccept({ trust: rooms.trust })),
     refresh: checked(createRefresh({ catalog, negatives: records.negatives, isOffline: rooms.config.offline })),
+  };
+}
+
+/** Of the images that clients see by default. */
+function labelsOf(catalog: Pick<Catalog, 'peek'>): Labels {
+  return (uuid) => {
+    const entry = catalog.peek(undefined)?.snapshot.get(uuid);
+    return entry === undefined ? undefined : labelOf(entry);
   };
 }
 
@@ -105,6 +137,7 @@ async function statusOf(rooms: OperationRooms, startedAt: string): Promise<Statu
     version: PRODUCT.version,
     startedAt,
     offline: config.offline,
+    readiness: await rooms.readiness.verdict(),
     dir: config.cache.dir,
     catalog: { images: state.images, conflicts: state.conflicts },
     upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem, refreshes }) => {
@@ -116,6 +149,7 @@ async function statusOf(rooms: OperationRooms, startedAt: string): Promise<Statu
         up: hasTried ? problem === undefined : null,
         images,
         listAgeSeconds: fetchedAtMs === undefined ? null : Math.round((now - fetchedAtMs) / 1000),
+        listConfirmedAt: timeOf(fetchedAtMs),
         problem: problem ?? null,
         breakers: { list: health?.state('list') ?? 'closed', file: health?.state('file') ?? 'closed' },
       };
@@ -126,7 +160,8 @@ async function statusOf(rooms: OperationRooms, startedAt: string): Promise<Statu
       usedBytes: use.usedBytes,
       maxBytes: limits.maxBytes,
       minFreeBytes: limits.minFreeBytes,
-      freeBytes: await space.free(),
+      // The disk's trouble is told by the verdict; the rest of the status must not be lost to it.
+      freeBytes: await space.free().catch(() => NaN),
       reservedBytes: space.reservedBytes(),
       partialBytes: use.partialBytes,
       quarantinedFiles: use.quarantinedFiles,
@@ -135,6 +170,6 @@ async function statusOf(rooms: OperationRooms, startedAt: string): Promise<Statu
       scrubbedAt: timeOf(rooms.scrub.scrub.succeededAtMs),
     },
     traffic: await readTraffic(rooms.metrics),
-    downloads: describeDownloads(rooms.downloads),
+    downloads: describeDownloads(rooms.downloads, labelsOf(catalog)),
   };
 }

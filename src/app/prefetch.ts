@@ -14,6 +14,7 @@ import {
 } from '../operations/prefetch.ts';
 import { createSelection } from '../operations/selection.ts';
 import type { PrefetchHolds } from '../prefetch/holds.ts';
+import { orAborted } from '../prefetch/or-aborted.ts';
 import { createPrefetchSchedule } from '../prefetch/schedule.ts';
 import type { Keeper } from '../records/keeper.ts';
 import type { Facts } from '../selector/match.ts';
@@ -81,6 +82,8 @@ export function createPrefetchRoom(
   const schedule = createPrefetchSchedule(
     {
       async run(selectors, signal) {
+        // A run comes seldom, and at the start the list may be that of the last run: it wants to know what there is now.
+        await orAborted(parts.catalog.refresh(), signal);
         const { plan, failed, fetched, bytes, warnings } = await operation.run({ selectors }, { signal, onEvent() {} });
         const { unresolvable, presentImages } = plan;
         const counts = { fetched: fetched.length, failed: failed.length, present: presentImages, bytes };

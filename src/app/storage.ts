@@ -8,6 +8,10 @@ import type { Config } from '../config/schema.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { AppDeps } from './deps.ts';
 
+/** For records and manifests, which nobody reserves: what may come of them between two looks. */
+const MAX_SLACK_BYTES = 2 * 1024 * 1024;
+const SLACK_SHARE = 0.04;
+
 export interface Storage {
   readonly blobs: DiskBlobStore;
   readonly digester: Digester;
@@ -44,7 +48,7 @@ export function createStorage(
       footprintOf,
       makeRoom: async (bytes, besides) => eviction.makeRoom(bytes, besides),
     },
-    { dir, maxBytes, minFreeBytes },
+    { dir, maxBytes, minFreeBytes, slackBytes: Math.min(MAX_SLACK_BYTES, Math.floor((maxBytes ?? 0) * SLACK_SHARE)) },
   );
   const eviction = createEviction(
     {

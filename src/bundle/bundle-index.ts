@@ -52,7 +52,8 @@ export function formatIndex({ since, images }: BundleIndex): Buffer {
 /** @throws MirrorError BundleRefused that says what is wrong with it. */
 export function parseIndex(bytes: Buffer): BundleIndex {
   const value = parseJson(bytes.toString('utf8'));
-  if (!isJsonObject(value) || value['kind'] !== KIND) throw refusedBundle('its first entry is not the index of a bundle');
+  if (!isJsonObject(value) || value['kind'] !== KIND)
+    throw refusedBundle('its first entry is not the index of a bundle');
   const { format, since, images } = value;
   if (format !== FORMAT) {
     const shown = typeof format === 'number' ? format : 'unknown';
@@ -129,14 +130,17 @@ function checkUnique(images: readonly BundledImage[]): void {
 }
 
 function inOrder({ uuid, upstream, manifest, files, icon }: BundledImage): object {
-  const plain = ({ name, size, sha1, sha256 }: BundledFile): BundledFile => ({ name, size, sha1, sha256 });
   return {
     uuid,
     upstream,
     manifest: plain(manifest),
-    files: files.map(plain),
+    files: files.map((file) => plain(file)),
     ...(icon === undefined ? {} : { icon: { ...plain(icon), contentType: icon.contentType } }),
   };
+}
+
+function plain({ name, size, sha1, sha256 }: BundledFile): BundledFile {
+  return { name, size, sha1, sha256 };
 }
 
 function isSha256(value: unknown): value is string {

@@ -39,7 +39,9 @@ export async function checkContent(bundle: OpenBundle, entry: ContentEntry, deps
 /** @throws MirrorError BundleRefused */
 export function requireRight({ name, file }: ContentEntry, { sha1, sha256 }: SpanDigests): void {
   if (!isRight(file, { sha1, sha256 })) {
-    throw refusedBundle(`${name} is damaged: its SHA-1 is ${sha1} and its SHA-256 ${sha256}, due are ${file.sha1} and ${file.sha256}`);
+    throw refusedBundle(
+      `${name} is damaged: its SHA-1 is ${sha1} and its SHA-256 ${sha256}, due are ${file.sha1} and ${file.sha256}`,
+    );
   }
 }
 

@@ -21,7 +21,7 @@ export async function copyBytes(options: CopyOptions): Promise<void> {
   const pieceBytes = Math.min(PIECE_BYTES, to - from);
   let [current, other] = [Buffer.allocUnsafeSlow(pieceBytes), Buffer.allocUnsafeSlow(pieceBytes)];
   let reading = read(current, from, pieceBytes);
-  for (let at = from; at < to; ) {
+  for (let at = from; at < to;) {
     const length = Math.min(pieceBytes, to - at);
     await reading;
     const next = at + length;

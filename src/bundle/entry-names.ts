@@ -41,7 +41,8 @@ export function entryNamesOf(uuid: ImageUuid, manifest: ManifestJson): EntryName
     manifest: `${stem}${MANIFEST_SUFFIX}`,
     file(index) {
       const file: unknown = Array.isArray(files) ? files[index] : undefined;
-      const compression = typeof file === 'object' && file !== null && 'compression' in file ? file.compression : 'none';
+      const compression =
+        typeof file === 'object' && file !== null && 'compression' in file ? file.compression : 'none';
       const suffix = COMPRESSION_SUFFIXES[String(compression)] ?? '';
       // An image has one file nearly always, and `imgadm install -f` takes that one.
       return `${stem}${index === 0 ? '' : `.file${index}`}.zfs${suffix}`;

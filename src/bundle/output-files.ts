@@ -39,7 +39,11 @@ const MAX_SUMS_BYTES = 1024 * 1024;
  * @param splitBytes most bytes of a volume; undefined for one file.
  * @throws MirrorError Conflict for names that are taken, ValidationFailed for what cannot be volumes, InternalError on a storage error.
  */
-export async function openOutput(output: string, totalBytes: number, splitBytes: number | undefined): Promise<OutputFiles> {
+export async function openOutput(
+  output: string,
+  totalBytes: number,
+  splitBytes: number | undefined,
+): Promise<OutputFiles> {
   if (/\.\d{3}$/.test(output)) throw wrongField('output', `${output} looks like the name of a volume`);
   try {
     if (!(await isDirectory(dirname(output)))) throw wrongField('output', `there is no directory ${dirname(output)}`);
@@ -56,7 +60,10 @@ export async function openOutput(output: string, totalBytes: number, splitBytes:
 }
 
 export function existsAlready(path: string): Error {
-  return new MirrorError('Conflict', `${path} exists already and is not what this export would write: it is left as it is`);
+  return new MirrorError(
+    'Conflict',
+    `${path} exists already and is not what this export would write: it is left as it is`,
+  );
 }
 
 async function namesOf(output: string, totalBytes: number, splitBytes: number | undefined): Promise<Volume[]> {
@@ -98,7 +105,7 @@ function outputOf(
     let done = 0;
     for (const span of spansOf(volumes, from, length)) {
       const handle = await handleOf(span.path);
-      for (let at = 0; at < span.length; ) {
+      for (let at = 0; at < span.length;) {
         const moved = await work(handle, done, span.length - at, span.from + at);
         if (moved === 0) throw new Error(`${span.path} has become shorter`);
         at += moved;
@@ -136,7 +143,9 @@ function outputOf(
           return bytesWritten;
         });
       } catch (error) {
-        throw storageError(`the bundle could not be written (what is written stays, and is gone on with)`, error, { output });
+        throw storageError(`the bundle could not be written (what is written stays, and is gone on with)`, error, {
+          output,
+        });
       }
     },
     async finish(sha256s) {

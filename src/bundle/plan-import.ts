@@ -1,5 +1,6 @@
 /** What an import will do, found out without changing anything. */
 import type { BlobStore } from '../blobs/store.ts';
+import { IMPORTED } from '../config/reserved-names.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { ImageFile, Manifest } from '../imgapi/manifest.ts';
@@ -7,9 +8,6 @@ import type { KeptManifest, KeptManifests } from '../records/kept-manifests.ts';
 import { relationOf } from '../trust/file-facts.ts';
 import type { BundledFile, BundledImage } from './bundle-index.ts';
 import type { ContentEntry, OpenBundle } from './read-bundle.ts';
-
-/** The name of the upstream that imported images form. */
-export const IMPORTED = 'imported';
 
 export interface ImportPlan {
   /** Contents that are to be stored, each blob once. */
@@ -65,7 +63,11 @@ export async function planImport(bundle: OpenBundle, deps: PlanImportDeps): Prom
 }
 
 /** The files of a changed image that the older bundle has brought. */
-async function olderFiles(image: BundledImage, { blobs }: PlanImportDeps, since: string | null): Promise<BundledFile[]> {
+async function olderFiles(
+  image: BundledImage,
+  { blobs }: PlanImportDeps,
+  since: string | null,
+): Promise<BundledFile[]> {
   const found: BundledFile[] = [];
   for (const file of image.files) {
     if (file.name !== null || file.size === 0) continue;
@@ -81,7 +83,11 @@ async function olderFiles(image: BundledImage, { blobs }: PlanImportDeps, since:
 }
 
 /** Undefined if nothing is to be kept anew: another upstream's image stays that upstream's. */
-async function keptOf(image: BundledImage, manifest: Manifest, deps: PlanImportDeps): Promise<KeptManifest | undefined> {
+async function keptOf(
+  image: BundledImage,
+  manifest: Manifest,
+  deps: PlanImportDeps,
+): Promise<KeptManifest | undefined> {
   const before = await deps.kept.get(image.uuid);
   const known = deps.remembered(image.uuid) ?? filesOf(before);
   if (known !== undefined && relationOf(known, manifest.files) === 'contradicts') {

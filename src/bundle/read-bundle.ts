@@ -39,7 +39,8 @@ export interface OpenBundle {
   readonly volumes: OpenVolumes;
 }
 
-export type ContentEntry = BundleEntry & Required<{ readonly [Key in 'file' | 'image']: NonNullable<BundleEntry[Key]> }>;
+export type ContentEntry = BundleEntry &
+  Required<{ readonly [Key in 'file' | 'image']: NonNullable<BundleEntry[Key]> }>;
 
 interface Head {
   readonly index: BundleIndex;
@@ -51,7 +52,11 @@ interface Head {
  * @throws MirrorError BundleRefused that says why the bundle is refused; with `trusted`, also where it is not signed by
  * that key.
  */
-export async function openBundle(path: string, trusted: KeyObject | undefined, signal: AbortSignal): Promise<OpenBundle> {
+export async function openBundle(
+  path: string,
+  trusted: KeyObject | undefined,
+  signal: AbortSignal,
+): Promise<OpenBundle> {
   const volumes = await openVolumes(path);
   try {
     const head = await readHead(volumes);
@@ -126,7 +131,8 @@ async function checkFrame(volumes: OpenVolumes, entry: BundleEntry): Promise<voi
   const filler = Buffer.alloc(entry.endOffset - fillFrom);
   if (volumes.totalBytes < entry.endOffset) throw cutShort(volumes);
   await volumes.read(filler, fillFrom, filler.length);
-  if (filler.some((byte) => byte !== 0)) throw refusedBundle(`something is hidden behind the contents of ${entry.name}`);
+  if (filler.some((byte) => byte !== 0))
+    throw refusedBundle(`something is hidden behind the contents of ${entry.name}`);
 }
 
 async function checkEnd(volumes: OpenVolumes, { totalBytes }: BundleLayout): Promise<void> {

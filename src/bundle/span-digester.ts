@@ -32,10 +32,7 @@ export interface SpanDigester {
 }
 
 // The thread runs from the same kind of file as this module: .ts in a checkout, .js when built.
-const WORKER_FILE = new URL(
-  import.meta.url.endsWith('.ts') ? './span-worker.ts' : './span-worker.js',
-  import.meta.url,
-);
+const WORKER_FILE = new URL(import.meta.url.endsWith('.ts') ? './span-worker.ts' : './span-worker.js', import.meta.url);
 
 /** `threads`: default 2, or 1 on a machine with one core. They start when needed. */
 export function createSpanDigester(options: { readonly threads?: number } = {}): SpanDigester {
@@ -107,9 +104,9 @@ class SpanThread {
     let isOver = false;
     let waiters: { readonly bytes: number; readonly resolve: () => void }[] = [];
     const wake = (): void => {
-      const isDue = ({ bytes }: { readonly bytes: number }): boolean => isOver || known - at <= bytes;
-      for (const waiter of waiters) if (isDue(waiter)) waiter.resolve();
-      waiters = waiters.filter((waiter) => !isDue(waiter));
+      const behind = isOver ? 0 : known - at;
+      for (const waiter of waiters) if (behind <= waiter.bytes) waiter.resolve();
+      waiters = waiters.filter((waiter) => behind > waiter.bytes);
     };
     this.#pending.set(id, {
       algorithms: algorithms.length,

@@ -3,10 +3,10 @@ import type { FileHandle } from 'node:fs/promises';
 import { storageError } from '../blobs/errno.ts';
 import type { Reservation, SpaceKeeper } from '../blobs/reservation.ts';
 import type { BlobFacts, DiskBlobStore, StagedFile } from '../blobs/store.ts';
+import { IMPORTED } from '../config/reserved-names.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { isRight, MAX_BEHIND_BYTES, requireRight } from './check-contents.ts';
 import { copyBytes } from './copy-bytes.ts';
-import { IMPORTED } from './plan-import.ts';
 import type { ContentEntry, OpenBundle } from './read-bundle.ts';
 import type { SpanDigester, SpanDigests } from './span-digester.ts';
 import { createSyncBehind } from './sync-behind.ts';
@@ -114,7 +114,11 @@ function stagedContents(
 }
 
 /** Resolves when all of it is written, with what is still to be waited for; an object, or it would be waited for at once. */
-async function fillOne(bundle: OpenBundle, place: Place, deps: StageDeps): Promise<{ readonly verdict: Promise<void> }> {
+async function fillOne(
+  bundle: OpenBundle,
+  place: Place,
+  deps: StageDeps,
+): Promise<{ readonly verdict: Promise<void> }> {
   const { entry, staged } = place;
   const existing = staged.existingBytes > entry.size ? 0 : staged.existingBytes;
   const handle = await staged.open();
@@ -180,7 +184,7 @@ async function copyFrom(
     await copyBytes({
       read: async (buffer, at, length) => volumes.read(buffer, entry.dataOffset + at, length),
       async write(buffer, at, length) {
-        for (let written = 0; written < length; ) {
+        for (let written = 0; written < length;) {
           const { bytesWritten } = await handle.write(buffer, written, length - written, at + written);
           written += bytesWritten;
         }
@@ -198,7 +202,10 @@ async function copyFrom(
     signal.throwIfAborted();
     throw storageError('a file of the bundle could not be stored', error, { sha1: staged.sha1 });
   }
-  const digests = Promise.all(jobs.map(async (job) => job.digests)).then(([first, second]) => ({ ...first, ...second }));
+  const digests = Promise.all(jobs.map(async (job) => job.digests)).then(([first, second]) => ({
+    ...first,
+    ...second,
+  }));
   // It may be left alone, where an earlier file turns out to be wrong.
   digests.catch(() => {});
   return { digests };

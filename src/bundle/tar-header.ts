@@ -22,7 +22,11 @@ export function tarHeader(name: string, size: number): Buffer {
   const body = Buffer.alloc(padded(record.length));
   body.write(record, 'ascii');
   // POSIX: the size in the pax header is in force, not the one after it.
-  return Buffer.concat([block(`${name.slice(0, MAX_NAME_BYTES - 4)}.pax`, record.length, 'x'), body, block(name, 0, '0')]);
+  return Buffer.concat([
+    block(`${name.slice(0, MAX_NAME_BYTES - 4)}.pax`, record.length, 'x'),
+    body,
+    block(name, 0, '0'),
+  ]);
 }
 
 /** Bytes of whole blocks. */
@@ -39,7 +43,7 @@ function block(name: string, size: number, typeflag: string): Buffer {
   header.write(`${size.toString(8).padStart(11, '0')}\0`, 124, 'ascii');
   header.write(`${MTIME.toString(8).padStart(11, '0')}\0`, 136, 'ascii');
   header.write(typeflag, 156, 'ascii');
-  header.write('ustar\0' + '00', 257, 'ascii');
+  header.write('ustar\x0000', 257, 'ascii');
   header.write('root', 265, 'ascii');
   header.write('root', 297, 'ascii');
   header.write('0000000\0', 329, 'ascii');

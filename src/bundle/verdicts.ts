@@ -14,18 +14,18 @@ export interface Verdicts {
 const MAX_OUTSTANDING = 2;
 
 export function createVerdicts(): Verdicts {
-  const outstanding: Promise<void>[] = [];
+  let outstanding: readonly Promise<void>[] = [];
   const settleTo = async (most: number): Promise<void> => {
     while (outstanding.length > most) {
       await outstanding[0];
-      outstanding.shift();
+      outstanding = outstanding.slice(1);
     }
   };
   return {
     async add(verdict) {
       // It is looked at later; until then it is no unhandled rejection.
       verdict.catch(() => {});
-      outstanding.push(verdict);
+      outstanding = [...outstanding, verdict];
       await settleTo(MAX_OUTSTANDING);
     },
     settle: async () => settleTo(0),

@@ -62,7 +62,7 @@ export async function openVolumes(path: string, field = 'bundle'): Promise<OpenV
       let done = 0;
       for (const span of spansOf(volumes, from, length)) {
         const handle = handles[volumes.findIndex((volume) => volume.path === span.path)];
-        for (let at = 0; at < span.length && handle !== undefined; ) {
+        for (let at = 0; at < span.length && handle !== undefined;) {
           const { bytesRead } = await handle.read(buffer, done, span.length - at, span.from + at);
           if (bytesRead === 0) throw refusedBundle(`${span.path} has become shorter`);
           at += bytesRead;

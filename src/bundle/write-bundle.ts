@@ -46,7 +46,7 @@ class StaleBytes extends Error {
  */
 export async function writeBundle(files: OutputFiles, contents: BundleContents, deps: WriteDeps): Promise<string[]> {
   await checkIsOurs(files);
-  for (let from = files.existingBytes; ; ) {
+  for (let from = files.existingBytes; ;) {
     try {
       return await writeFrom(from, files, contents, deps);
     } catch (error) {
@@ -68,7 +68,12 @@ async function checkIsOurs(files: OutputFiles): Promise<void> {
   if (!found.equals(due.subarray(0, length))) throw existsAlready(files.volumes[0]?.path ?? '');
 }
 
-async function writeFrom(from: number, files: OutputFiles, contents: BundleContents, deps: WriteDeps): Promise<string[]> {
+async function writeFrom(
+  from: number,
+  files: OutputFiles,
+  contents: BundleContents,
+  deps: WriteDeps,
+): Promise<string[]> {
   const { layout, texts } = contents;
   const verdicts = createVerdicts();
   const sums = createSums(files, deps.digester);
@@ -87,7 +92,8 @@ async function writeFrom(from: number, files: OutputFiles, contents: BundleConte
       deps.signal.throwIfAborted();
       await put(entry.header, entry.offset, entry.offset);
       const text = texts.get(entry.name);
-      if (text === undefined) await putBlob({ entry, from, files, deps, verdicts, jobs, onWritten: sums.advance });
+      if (text === undefined)
+        await putBlob({ entry, from, files, deps, verdicts, jobs, onWritten: async (to) => sums.advance(to) });
       else await put(text, entry.dataOffset, entry.offset);
       const filledFrom = entry.dataOffset + entry.size;
       await put(Buffer.alloc(entry.endOffset - filledFrom), filledFrom, entry.offset);
@@ -165,7 +171,7 @@ async function openBlob(blobs: WriteDeps['blobs'], { file, name }: BundleEntry):
 }
 
 async function readBlob({ handle, facts }: OpenBlob, buffer: Buffer, from: number, length: number): Promise<void> {
-  for (let done = 0; done < length; ) {
+  for (let done = 0; done < length;) {
     const { bytesRead } = await handle.read(buffer, done, length - done, from + done);
     if (bytesRead === 0) throw new MirrorError('InternalError', `blob ${facts.sha1} has become shorter`);
     done += bytesRead;

@@ -33,12 +33,14 @@ export function createCachedOnly(deps: CachedOnlyDeps): CachedOnly {
     if (!isCounted) throw new MirrorError('ServiceUnavailableError', 'what is cached is still being counted');
   }
 
+  function isHere({ manifest: { files } }: CatalogEntry): boolean {
+    // A file of no bytes needs no blob.
+    return files.length > 0 && files.every(({ sha1, size }) => size === 0 || deps.hasBlob(sha1));
+  }
+
   return {
     async filter(entries) {
       await counted();
-      // A file of no bytes needs no blob.
-      const isHere = ({ manifest: { files } }: CatalogEntry): boolean =>
-        files.length > 0 && files.every(({ sha1, size }) => size === 0 || deps.hasBlob(sha1));
       return entries.filter(isHere);
     },
   };

@@ -175,9 +175,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
 
   function rebuild(view: View): void {
     const held = feeds.map((feed) => ({ feed, list: feed.list(view.channel) }));
-    const parts = held.flatMap(({ feed, list }) =>
-      list === undefined ? [] : [partOf(feed.upstream.name, list)],
-    );
+    const parts = held.flatMap(({ feed, list }) => (list === undefined ? [] : [partOf(feed.upstream.name, list)]));
     // A feed that does not offer the channel gives an empty list: alone it is no reason to answer "nothing there".
     const dated = held.flatMap(({ list }) =>
       list === undefined || list.manifests.length === 0 ? [] : [list.fetchedAtMs],

@@ -24,11 +24,14 @@ export function createKnownChannels(
     return mergeChannels(feeds.map((feed) => feed.channels));
   }
 
+  function silentNow(): typeof feeds {
+    return feeds.filter((feed) => feed.channels === undefined);
+  }
+
   /** Upstreams that have not told their channels, after a bounded wait for the first answers. */
   async function silentFeeds(): Promise<readonly Pick<Feed, 'upstream'>[]> {
-    const silent = (): typeof feeds => feeds.filter((feed) => feed.channels === undefined);
-    if (silent().length > 0) await Promise.race([tried, sleep(firstWaitMs, undefined, { ref: false })]);
-    return silent();
+    if (silentNow().length > 0) await Promise.race([tried, sleep(firstWaitMs, undefined, { ref: false })]);
+    return silentNow();
   }
 
   return {

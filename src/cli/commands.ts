@@ -190,6 +190,50 @@ export const COMMANDS: readonly Command[] = [
     example: 'imgapi-mirror scrub',
     run: late(async () => (await import('./scrub.ts')).scrub),
   },
+  {
+    name: 'export',
+    summary: 'Write images to a bundle, for a site without a network.',
+    about:
+      'Writes the cached images that any of the selectors selects to one tar file, with FILE.sha256 beside it. The same images make the same bytes. Interrupted, it goes on where it was when it is run again. What is not cached is named: prefetch fetches it. A host without a mirror can use the files too: tar xf FILE, then imgadm install -m X.imgmanifest -f X.zfs.gz.',
+    options: {
+      ...MIRROR_OPTIONS,
+      output: { type: 'string', short: 'o', value: 'FILE', help: 'the bundle to write' },
+      since: { type: 'string', value: 'BUNDLE', help: 'an older bundle: what it has is left out' },
+      split: { type: 'string', value: 'SIZE', help: 'write volumes FILE.001, FILE.002, ... of at most this size' },
+      sign: { type: 'string', value: 'KEY', help: 'an Ed25519 private key (PEM) to sign it with' },
+      ...DRY_RUN_OPTION,
+    },
+    positionals: SELECTORS,
+    example: "imgapi-mirror export 'name=base-64-lts latest=2 with-origins' -o /media/disk/images.bundle",
+    run: late(async () => (await import('./export.ts')).exportImages),
+  },
+  {
+    name: 'import',
+    summary: 'Take the images of a bundle in.',
+    about:
+      'Checks everything in the bundle before anything of it is seen; a bundle that is damaged, or made to do harm, changes nothing. The images form an upstream named imported, which comes after the others. Interrupted, it goes on where it was when it is run again. Of volumes name the first.',
+    options: {
+      ...MIRROR_OPTIONS,
+      trust: { type: 'string', value: 'PUBKEY', help: 'an Ed25519 public key (PEM): refuse what it has not signed' },
+      ...DRY_RUN_OPTION,
+    },
+    positionals: { usage: 'BUNDLE', min: 1, max: 1 },
+    example: 'imgapi-mirror import /media/disk/images.bundle --trust /etc/imgapi-mirror/depot.pub',
+    run: late(async () => (await import('./import.ts')).importBundle),
+  },
+  {
+    name: 'verify',
+    summary: 'Check a bundle without taking anything of it.',
+    about:
+      'Reads all of a bundle, or of its volumes, and checks every SHA-1. Needs no mirror and no cache directory. Exits 1 if the bundle is not sound.',
+    options: {
+      trust: { type: 'string', value: 'PUBKEY', help: 'an Ed25519 public key (PEM): refuse what it has not signed' },
+      ...JSON_OPTION,
+    },
+    positionals: { usage: 'BUNDLE', min: 1, max: 1 },
+    example: 'imgapi-mirror verify /media/disk/images.bundle',
+    run: late(async () => (await import('./verify.ts')).verify),
+  },
 ];
 
 /** Loads a command when it is run: the clients of one are not needed for the help of another. */

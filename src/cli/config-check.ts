@@ -2,6 +2,7 @@
 import path from 'node:path';
 import { escape, type ConfigProblem } from '../config/problem.ts';
 import { formatSize } from '../config/units.ts';
+import { readAdminToken } from './admin-token.ts';
 import { readCaFiles } from './ca-files.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
@@ -17,8 +18,10 @@ export async function configCheck(options: OptionValues, io: CommandIo): Promise
   const { config, file } = read;
   const ca = await readCaFiles(config, io.cwd);
   const tls = await readTlsFiles(config.listen.tls, io.cwd, Date.now());
-  if (!ca.ok || !tls.ok) {
-    return reportProblems(io, [...(ca.ok ? [] : ca.problems), ...(tls.ok ? [] : tls.problems)], asJson);
+  const admin = await readAdminToken(config.admin, io.cwd);
+  if (!ca.ok || !tls.ok || !admin.ok) {
+    const problems = [ca, tls, admin].flatMap((part) => (part.ok ? [] : part.problems));
+    return reportProblems(io, problems, asJson);
   }
   const cacheDir = path.resolve(io.cwd, config.cache.dir);
   const findings = await selfCheck({ dir: cacheDir, minFreeBytes: config.cache.minFreeBytes });

@@ -42,7 +42,6 @@ export async function prefetch(options: OptionValues, io: CommandIo, selectors: 
 
 /** Keeps in mind which files are under way, and draws them above the whole. */
 function createTeller(bars: Bars, dryRun: boolean): (event: PrefetchEvent) => void {
-  const names = new Map<string, string>();
   const running = new Map<string, Bar>();
   return (event) => {
     switch (event.type) {
@@ -50,13 +49,12 @@ function createTeller(bars: Bars, dryRun: boolean): (event: PrefetchEvent) => vo
         if (!dryRun) bars.line(planLine(event));
         return;
       case 'file': {
-        const label = names.get(event.uuid) ?? event.uuid;
+        const label = nameOf(event);
         if (event.received >= event.size) running.delete(event.sha1);
         else running.set(event.sha1, { label, done: event.received, total: event.size });
         return;
       }
       case 'image':
-        names.set(event.uuid, nameOf(event));
         if (event.result !== 'already') {
           bars.line(`${event.result} ${nameOf(event)}${event.reason === null ? '' : `: ${event.reason}`}`);
         }

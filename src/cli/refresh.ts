@@ -1,5 +1,5 @@
 /** `refresh`: the upstreams' lists, now. */
-import { formatTime } from '../config/units.ts';
+import { roughTime } from '../config/units.ts';
 import type { RefreshResult } from '../operations/refresh.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
@@ -31,5 +31,5 @@ export async function refresh(options: OptionValues, io: CommandIo): Promise<num
 function agoOf(at: string | null, now: number): string {
   if (at === null) return 'never';
   const seconds = Math.round((now - Date.parse(at)) / 1000);
-  return seconds <= 0 ? 'just now' : `${formatTime(seconds * 1000)} ago`;
+  return seconds <= 0 ? 'just now' : `${roughTime(seconds * 1000)} ago`;
 }

@@ -1,7 +1,7 @@
 /** `status`: what the mirror is, has and does; once, or again and again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { escape } from '../config/problem.ts';
-import { formatTime, roughSize } from '../config/units.ts';
+import { roughSize, roughTime } from '../config/units.ts';
 import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
 import { barLine } from './bars.ts';
 import { EXIT, type CommandIo } from './io.ts';
@@ -108,7 +108,7 @@ function upstreamState({ up, breakers }: UpstreamStatus): string {
 }
 
 function ageOf(seconds: number | null): string {
-  return seconds === null ? 'never' : formatTime(seconds * 1000);
+  return seconds === null ? 'never' : roughTime(seconds * 1000);
 }
 
 function speed(bytesPerSecond: number | undefined): string {

@@ -121,6 +121,7 @@ async function withDirectory(
   const level = options.text('log-level') === undefined ? 'error' : read.config.log.level;
   const { log } = await createLogger({ ...read.config.log, level }, io.stderr);
   for (let tries = 1; ; tries++) {
+    const unfit: string[] = [];
     try {
       // Loaded late: a command that only asks a running mirror needs none of it.
       const { openMirror } = await import('./open-mirror.ts');
@@ -130,10 +131,13 @@ async function withDirectory(
         ca: ca.texts,
         tls: undefined,
         adminToken: undefined,
-        onFinding: ({ severity, message }) =>
-          io.stderr.write(`${severity === 'error' ? PRODUCT.name : severity}: ${escape(message)}\n`),
+        onFinding({ severity, message }) {
+          if (severity === 'error') unfit.push(message);
+          else warn(io, [message]);
+        },
       });
-      if (typeof opened === 'string') return EXIT.failed;
+      if (typeof opened === 'string')
+        return tell(io, options, { code: 'StorageFailed', message: unfit.join('\n') }, EXIT.failed);
       try {
         const { app } = opened;
         await app.start('command');

@@ -69,6 +69,13 @@ export function roughSize(bytes: number): string {
   return `${Math.round((bytes / 1024 ** at) * 10) / 10}${units[at]}`;
 }
 
+/** To a tenth of the largest unit of which there is at least one, such as `1.5m`: for reading, not for a configuration. */
+export function roughTime(ms: number): string {
+  let text = '0s';
+  for (const [name, factor] of TIMES) if (ms >= factor) text = `${Math.round((ms / factor) * 10) / 10}${name}`;
+  return text;
+}
+
 /** `30s` for whole milliseconds; parses back to the same number. */
 export function formatTime(ms: number): string {
   return format(ms, TIMES);

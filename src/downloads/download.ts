@@ -69,7 +69,7 @@ export interface Download {
   readonly followers: number;
   /** `prefetch` until a client has joined. */
   readonly priority: Priority;
-  /** True once it was aborted: it will fail, and must not be joined. */
+  /** True once it was aborted or its bytes were found wrong: it must not be joined, and is over soon. */
   readonly isGivenUp: boolean;
   /** Settles, never rejects, when the file is in place or given up and nothing of the download is left to do. */
   readonly ended: Promise<DownloadEnd>;
@@ -325,7 +325,7 @@ export function startDownload(
       return urgency.priority;
     },
     get isGivenUp() {
-      return abort.signal.aborted;
+      return abort.signal.aborted || file.isFailed;
     },
     ended,
     follow: () => ({

@@ -216,7 +216,7 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       for (;;) {
         const current = running.get(wanted.sha1);
         if (current?.isGivenUp === true) {
-          // It failed with its last client and is cleaning up, which waits for nobody: who comes now begins anew after it.
+          // It has failed and is cleaning up, which waits for nobody: who comes now begins anew after it.
           await current.ended;
           continue;
         }

@@ -1,7 +1,7 @@
 /**
  * Brings the bytes of one blob to a writer, from whichever source can give them. An interrupted transfer goes on where
- * it stopped: by Range where the source honours it, by skipping over a 200 where it does not, on the next source when
- * one has failed three times without a new byte.
+ * it stopped: by Range where the source honours it, by skipping over a 200 where it does not (or answers a range with what
+ * does not fit), on the next source when one has failed three times without a new byte.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from '../imgapi/errors.ts';
@@ -46,6 +46,7 @@ export interface TransferOptions {
 const ATTEMPTS_WITHOUT_PROGRESS = 3;
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MOST_MS = 5_000;
+const RANGE_NOT_SATISFIABLE = 416;
 
 /**
  * Resolves when all bytes have been received. Throws the last source's error when every source has failed, and the
@@ -58,13 +59,13 @@ export async function transferBlob(
   options: TransferOptions,
 ): Promise<void> {
   const { signal } = options;
-  const queue = wanted.sources.map((source) => ({ source, failures: 0 }));
+  const queue = wanted.sources.map((source) => ({ source, failures: 0, isRangeRefused: false }));
   let last: unknown;
   for (let next = queue[0]; next !== undefined; next = queue[0]) {
     const { source } = next;
     const before = target.received;
     try {
-      await attempt(deps, wanted, source, target, options);
+      await attempt(deps, wanted, source, next.isRangeRefused ? 0 : before, target, options);
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -81,7 +82,10 @@ export async function transferBlob(
       const hasProgressed = received > before;
       next.failures = hasProgressed ? 0 : next.failures + 1;
       if (reasonOf(error) === 'timeout') deps.events.onStall(source.upstream.name);
-      if (isFinal(error) || next.failures >= ATTEMPTS_WITHOUT_PROGRESS) {
+      if (before > 0 && !hasProgressed && !next.isRangeRefused && isAboutRange(error)) {
+        // It may have the whole all the same: it is asked for that at once, and what is there already is skipped.
+        next.isRangeRefused = true;
+      } else if (isFinal(error) || next.failures >= ATTEMPTS_WITHOUT_PROGRESS) {
         queue.shift();
         // Another source's bytes behind this one's would hide whose are wrong.
         if (options.isSingleSource && received > 0) break;
@@ -107,6 +111,7 @@ async function attempt(
   deps: TransferDeps,
   wanted: WantedBlob,
   source: DownloadSource,
+  offset: number,
   target: TransferTarget,
   { signal, urgency }: TransferOptions,
 ): Promise<void> {
@@ -117,7 +122,7 @@ async function attempt(
       uuid: source.uuid,
       index: source.index,
       channel: source.channel,
-      offset: target.received,
+      offset,
       requestId: wanted.requestId,
       signal,
       ...(urgency === undefined ? {} : { urgency }),
@@ -132,6 +137,8 @@ async function attempt(
     try {
       if (stream.totalSize !== undefined && stream.totalSize !== wanted.size) {
         const text = `offers ${stream.totalSize} bytes, the manifest says ${wanted.size}`;
+        // Of a part this is said beside the bytes: what the file's size is shows when all of it is asked for.
+        if (stream.start > 0) throw unavailable(upstream.name, 'body', text);
         throw wrongSize(deps, upstream.name, wanted.sha1, text);
       }
       const { received } = target;
@@ -177,6 +184,12 @@ function isFinal(error: MirrorError): boolean {
   const { status } = error.details;
   const reason = reasonOf(error);
   return reason === 'body' || (reason === 'status' && typeof status === 'number' && status < 500 && status !== 429);
+}
+
+/** True where it is the range that it refuses, or answers with something that does not fit. */
+function isAboutRange(error: MirrorError): boolean {
+  const reason = reasonOf(error);
+  return reason === 'body' || (reason === 'status' && error.details['status'] === RANGE_NOT_SATISFIABLE);
 }
 
 /** Adapts a writer to what a transfer needs, and knows how much has come: `existing` bytes before it began. */

@@ -6,7 +6,15 @@ import { methodNotAllowed, pathNotFound, unauthorized } from '../imgapi/answers.
 import type { MirrorError } from '../imgapi/errors.ts';
 import { methodsOf } from './api-paths.ts';
 
-const READABLE = [/^\/ping$/, /^\/channels$/, /^\/metrics$/, /^\/_mirror\/health$/, /^\/_mirror\/setup\.sh$/];
+const READABLE = [
+  /^\/ping$/,
+  /^\/channels$/,
+  /^\/metrics$/,
+  /^\/_mirror\/(?:health|ready|setup\.sh)$/,
+  /^\/_mirror\/?$/,
+  /^\/_mirror\/images\/[^/]+$/,
+  /^\/_mirror\/assets\/[^/]+\/[^/]+$/,
+];
 const WRITABLE = [
   /^\/images$/,
   /^\/images\/[^/]+$/,

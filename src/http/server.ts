@@ -164,7 +164,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     const { ip: address } = request;
     // A connection to an address of one's own comes from that address.
     const isOwn = isLoopback(address) || address === request.raw.socket.localAddress;
-    const isOwnHealthCheck = isOwn && request.routeOptions.config?.name === 'health';
+    const { name = '' } = request.routeOptions.config ?? {};
+    const isOwnHealthCheck = isOwn && (name === 'health' || name === 'ready');
     try {
       reply.raw.once('close', deps.gate.enter({ address, isOwnHealthCheck }));
     } catch (error) {

@@ -87,12 +87,15 @@ export interface SecureServers {
   create(handler: (request: IncomingMessage, response: ServerResponse) => void, options: ServerOptions): Server;
   /** For new connections; those that are open keep what they have. The pair must have been checked. */
   update(pair: TlsPair): void;
+  /** When the certificate ends, ms since the epoch. */
+  readonly expiresAtMs: number;
   /** Closes connections that have not come to a handshake's end: closing a server waits for them, and no request is lost. */
   dropHandshakes(): void;
 }
 
 export function createSecureServers(first: TlsPair): SecureServers {
   let pair = first;
+  let expiresAtMs = expiryOf(first);
   const servers: Server[] = [];
   const handshakes = new Map<string, Socket>();
 
@@ -115,12 +118,21 @@ export function createSecureServers(first: TlsPair): SecureServers {
     },
     update(next) {
       pair = next;
+      expiresAtMs = expiryOf(next);
       for (const server of servers) server.setSecureContext({ ...next, minVersion: MIN_VERSION });
+    },
+    get expiresAtMs() {
+      return expiresAtMs;
     },
     dropHandshakes() {
       for (const socket of handshakes.values()) socket.destroy();
     },
   };
+}
+
+/** Of the certificate itself; a chain that ends before it is not looked for. */
+function expiryOf({ cert }: TlsPair): number {
+  return new X509Certificate(cert).validToDate.getTime();
 }
 
 /** The same for a TCP connection and for the TLS socket that is made of it. */

@@ -1,6 +1,7 @@
 /** The metrics that are read off the rooms at every scrape, instead of being kept up to date by them. */
 import { Counter, Gauge, type Registry } from 'prom-client';
-import { REFRESH_RESULTS, type Gauges } from './metrics.ts';
+import type { Gauges } from './gauge-sources.ts';
+import { REFRESH_RESULTS } from './metrics.ts';
 
 const BREAKER_VALUE = { closed: 0, 'half-open': 0.5, open: 1 } as const;
 
@@ -39,9 +40,12 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     'When everything stored was last found to have been read again and right since the time before; NaN if it never was',
   );
 
+  const scrubInterval = plain('scrub_interval_seconds', 'cache.scrubEvery; +Inf if only the command scrub reads them again');
+
   const negatives = plain('negative_entries', 'Remembered "no upstream has this image", those of earlier runs left out');
   const images = plain('catalog_images', 'Images in the merged catalog that clients see by default');
   const conflicts = plain('catalog_conflicts', 'Images of which an upstream says other SHA-1s or sizes than what was first seen or accepted, which stays in force');
+  const refreshInterval = plain('catalog_refresh_interval_seconds', 'catalog.refreshEvery');
   const listed = byUpstream('upstream_images', 'Images in the newest good list of an upstream');
   const up = byUpstream('upstream_up', '1 if the last refresh of its list went well; NaN offline, when nobody asks it');
   const age = byUpstream('upstream_list_age_seconds', 'Since its list was last confirmed; NaN if it never was');
@@ -86,6 +90,11 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     'When a prefetch last ended with everything there; NaN if none did since the start',
   );
 
+  const certificateEnd = plain(
+    'tls_certificate_expiry_timestamp_seconds',
+    'Until when the certificate that clients are shown is valid; NaN without HTTPS',
+  );
+
   return async () => {
     const storage = await read.storage();
     blobs.set(storage.blobs);
@@ -102,7 +111,10 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
 
     const scrub = read.scrub();
     scrubRunning.set(scrub.isReading ? 1 : 0);
+    scrubInterval.set(scrub.everyMs === 0 ? Number.POSITIVE_INFINITY : scrub.everyMs / 1000);
     scrubSuccess.set(scrub.succeededAtMs === undefined ? Number.NaN : scrub.succeededAtMs / 1000);
+
+    certificateEnd.set((read.certificateExpiresAtMs() ?? Number.NaN) / 1000);
 
     const downloads = read.downloads();
     running.set(downloads.running);
@@ -125,6 +137,7 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     }
 
     const catalog = read.catalog();
+    refreshInterval.set(catalog.refreshEveryMs / 1000);
     images.set(catalog.images);
     conflicts.set(catalog.conflicts);
     refreshes.reset();

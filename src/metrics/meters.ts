@@ -4,7 +4,7 @@ import type { FinishedRequest } from '../http/server.ts';
 import type { HttpClient, HttpRequest } from '../upstream/http-client.ts';
 import { reasonOf } from '../upstream/unavailable.ts';
 import { causesOf } from './causes.ts';
-import { METHODS, ROUTES, type Metrics } from './metrics.ts';
+import { FILE_RESULTS, METHODS, ROUTES, type Metrics } from './metrics.ts';
 
 /** An HTTP client whose every request and byte is counted. */
 export function meterHttpClient(
@@ -55,6 +55,8 @@ export function countRequest(metrics: Metrics, request: FinishedRequest): void {
   if (request.cache === undefined) return;
   const result = request.cache.toLowerCase();
   const kind = CACHE_KIND_OF[route];
+  const fileResult = kind === 'file' ? FILE_RESULTS.find((known) => known === result) : undefined;
+  if (fileResult !== undefined) metrics.fileBytes.inc({ result: fileResult }, request.bodyBytes);
   if (kind !== undefined) metrics.cacheResults.inc({ kind, result });
   if (request.firstByteSeconds !== undefined) metrics.firstByteSeconds.observe({ result }, request.firstByteSeconds);
 }

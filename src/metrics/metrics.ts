@@ -22,8 +22,11 @@ export const ROUTES = [
   'channels',
   'metrics',
   'health',
+  'ready',
   'setup',
+  'page',
   'api',
+  'events',
   'none',
 ] as const;
 export const METHODS = ['GET', 'HEAD', 'other'] as const;
@@ -32,6 +35,8 @@ export const CODES = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
 /** What a request was about, for cache results. */
 export const CACHE_KINDS = ['list', 'manifest', 'file', 'icon'] as const;
 export const CACHE_RESULTS = ['hit', 'miss', 'join', 'stale', 'negative', 'pass'] as const;
+/** Those of them that files have. */
+export const FILE_RESULTS = ['hit', 'miss', 'join', 'pass'] as const;
 /** How a request to an upstream ended: a status class, or why there was none. */
 export const UPSTREAM_RESULTS = ['2xx', '3xx', '4xx', '5xx', 'connect', 'timeout', 'body', 'aborted'] as const;
 export const REFRESH_RESULTS = ['ok', 'failed', 'held'] as const;
@@ -41,67 +46,6 @@ const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total',
 
 const SECONDS = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30];
 const TRANSFER_SECONDS = [0.1, 0.5, 1, 5, 15, 60, 300, 1800, 7200];
-
-/** What gauges are read from at every scrape. */
-export interface Gauges {
-  readonly downloads: () => { readonly running: number; readonly followers: number };
-  readonly storage: () => Promise<{
-    readonly blobs: number;
-    readonly bytes: number;
-    /** null: no limit. */
-    readonly maxBytes: number | null;
-    readonly minFreeBytes: number;
-    readonly freeBytes: number;
-    readonly reservedBytes: number;
-    /** These four are NaN where the disk cannot tell. */
-    readonly usedBytes: number;
-    readonly partialBytes: number;
-    readonly quarantinedFiles: number;
-    readonly quarantinedBytes: number;
-    /** undefined: never yet. */
-    readonly evictionRanAtMs: number | undefined;
-  }>;
-  readonly scrub: () => {
-    /** A blob is being read again. */
-    readonly isReading: boolean;
-    /** undefined: never yet. */
-    readonly succeededAtMs: number | undefined;
-  };
-  /** Remembered absences in force. */
-  readonly negatives: () => number;
-  readonly breakers: () => readonly {
-    readonly upstream: string;
-    readonly kind: string;
-    readonly state: 'closed' | 'half-open' | 'open';
-  }[];
-  /** Since the start. */
-  readonly prefetch: () => {
-    readonly runs: Readonly<Record<string, number>>;
-    readonly images: Readonly<Record<string, number>>;
-    /** undefined: no run has ended well yet. */
-    readonly succeededAtMs: number | undefined;
-  };
-  readonly bandwidths: () => readonly {
-    readonly upstream: string;
-    /** Bytes per second in force; undefined: no limit. */
-    readonly limit: number | undefined;
-    readonly throttledSeconds: number;
-  }[];
-  readonly catalog: () => {
-    readonly images: number;
-    readonly conflicts: number;
-    readonly upstreams: readonly {
-      readonly upstream: string;
-      readonly images: number;
-      /** undefined: nobody asks it. */
-      readonly isUp: boolean | undefined;
-      /** Since its list was last confirmed; undefined if it never was. */
-      readonly ageSeconds: number | undefined;
-      readonly dropped: number;
-      readonly refreshes: Readonly<Record<(typeof REFRESH_RESULTS)[number], number>>;
-    }[];
-  };
-}
 
 export interface MetricsOptions {
   readonly version: string;
@@ -117,6 +61,7 @@ export interface Metrics {
   readonly requestSeconds: Histogram<'route'>;
   readonly firstByteSeconds: Histogram<'result'>;
   readonly responseBytes: Counter<'route'>;
+  readonly fileBytes: Counter<'result'>;
   readonly cacheResults: Counter<'kind' | 'result'>;
   readonly upstreamRequests: Counter<'upstream' | 'kind' | 'result'>;
   readonly upstreamBytes: Counter<'upstream' | 'kind'>;
@@ -142,6 +87,7 @@ export interface Metrics {
   readonly configReloads: Counter<'result'>;
   readonly trustAccepted: Counter;
   readonly configReloadedAt: Gauge;
+  readonly configReloadedOk: Gauge;
 }
 
 export function createMetrics(options: MetricsOptions): Metrics {
@@ -190,6 +136,12 @@ export function createMetrics(options: MetricsOptions): Metrics {
       name: 'imgapi_mirror_http_response_bytes_total',
       help: 'Body bytes sent to clients, by route',
       labelNames: ['route'],
+      registers,
+    }),
+    fileBytes: new Counter({
+      name: 'imgapi_mirror_file_response_bytes_total',
+      help: 'Body bytes of files sent to clients, by cache result; hit and join cost the WAN nothing',
+      labelNames: ['result'],
       registers,
     }),
     cacheResults: new Counter({
@@ -304,6 +256,11 @@ export function createMetrics(options: MetricsOptions): Metrics {
       help: 'When the configuration was last loaded, at the start or by a reload',
       registers,
     }),
+    configReloadedOk: new Gauge({
+      name: 'imgapi_mirror_config_last_reload_successful',
+      help: '0 if the last reload changed nothing because something is wrong; 1 if it went well, or there was none',
+      registers,
+    }),
     scrubbed: new Counter({
       name: 'imgapi_mirror_scrubbed_blobs_total',
       help: 'Stored blobs that were read again, by what was found; repaired: only what was noted of it was wrong, gone: evicted meanwhile, failed: could not be told',
@@ -352,7 +309,10 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
     metrics.requestSeconds.zero({ route });
   }
   for (const kind of CACHE_KINDS) for (const result of CACHE_RESULTS) metrics.cacheResults.inc({ kind, result }, 0);
-  for (const result of ['hit', 'miss', 'join', 'pass']) metrics.firstByteSeconds.zero({ result });
+  for (const result of FILE_RESULTS) {
+    metrics.firstByteSeconds.zero({ result });
+    metrics.fileBytes.inc({ result }, 0);
+  }
   for (const upstream of upstreams) {
     for (const kind of REQUEST_KINDS) {
       for (const result of UPSTREAM_RESULTS) metrics.upstreamRequests.inc({ upstream, kind, result }, 0);
@@ -368,6 +328,7 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
     }
   }
   for (const reason of CLIENT_REFUSALS) metrics.refused.inc({ reason }, 0);
+  metrics.configReloadedOk.set(1);
   for (const result of ['ok', 'failed']) metrics.configReloads.inc({ result }, 0);
   for (const result of ['right', 'failed']) metrics.passed.inc({ result }, 0);
   for (const mode of RESUME_MODES) {

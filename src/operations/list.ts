@@ -1,9 +1,10 @@
 /** `list`: the images that are known, and how they stand here. */
 import type { KnownImage } from '../catalog/known-images.ts';
 import { textOf } from '../imgapi/image-filter.ts';
-import type { ImageUuid } from '../imgapi/ids.ts';
+import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { Facts } from '../selector/match.ts';
 import { sizeOf } from '../selector/match.ts';
+import { inOrder } from './list-order.ts';
 import type { Operation } from './operation.ts';
 import type { Selection } from './selection.ts';
 
@@ -11,6 +12,8 @@ export interface ListInput {
   readonly selectors?: readonly string[];
   readonly limit?: number;
   readonly offset?: number;
+  /** As `SORT_PATTERN`. Default: `published`. */
+  readonly sort?: string;
 }
 
 /** One image in a line. Texts are as their upstream wrote them: escape them where they are shown. */
@@ -32,6 +35,8 @@ export interface ListedImage {
   readonly pinned: boolean;
   /** An upstream says something else of it than what is remembered. */
   readonly conflict: boolean;
+  /** ISO 8601: when a file of it was last used; null if it is not cached, or nobody remembers. */
+  readonly lastUsedAt: string | null;
 }
 
 export interface ListResult {
@@ -46,15 +51,22 @@ export interface ListDeps {
   readonly facts: Facts<KnownImage>;
   /** The images that an upstream contradicts now. */
   readonly conflicts: () => ReadonlySet<ImageUuid>;
+  /** ms since the epoch. */
+  readonly lastUse: (sha1: Sha1Hex) => Promise<number | undefined>;
 }
 
-export function createList({ selection, facts, conflicts }: ListDeps): Operation<ListInput, ListResult> {
+export function createList(deps: ListDeps): Operation<ListInput, ListResult> {
+  const { selection, facts, conflicts } = deps;
+  const usedAtMs = async (image: KnownImage): Promise<number | undefined> =>
+    facts.isCached(image) ? lastUseOf(image, deps.lastUse) : undefined;
   return {
-    async run({ selectors = [], limit, offset = 0 }) {
+    async run({ selectors = [], limit, offset = 0, sort = 'published' }) {
       const { images, warnings } = await selection.all(selectors);
-      const page = images.slice(offset, limit === undefined ? undefined : offset + limit);
       const contradicted = conflicts();
-      return { images: page.map((image) => describeImage(image, facts, contradicted)), total: images.length, warnings };
+      const sorted = await inOrder(images, sort, { facts, contradicted, usedAtMs });
+      const page = sorted.slice(offset, limit === undefined ? undefined : offset + limit);
+      const described = page.map(async (image) => describeImage(image, facts, contradicted, await usedAtMs(image)));
+      return { images: await Promise.all(described), total: images.length, warnings };
     },
   };
 }
@@ -63,6 +75,7 @@ export function describeImage(
   image: KnownImage,
   facts: Facts<KnownImage>,
   contradicted: ReadonlySet<ImageUuid>,
+  usedAtMs: number | undefined,
 ): ListedImage {
   const { manifest, upstreams, isListed } = image;
   const { json } = manifest;
@@ -80,5 +93,16 @@ export function describeImage(
     cached: facts.isCached(image),
     pinned: facts.isPinned(image),
     conflict: contradicted.has(manifest.uuid),
+    lastUsedAt: usedAtMs === undefined ? null : new Date(usedAtMs).toISOString(),
   };
+}
+
+/** The last use of any of its files, ms since the epoch. */
+export async function lastUseOf(
+  { manifest: { files } }: KnownImage,
+  lastUse: ListDeps['lastUse'],
+): Promise<number | undefined> {
+  const uses = await Promise.all(files.map(async ({ sha1 }) => lastUse(sha1)));
+  const known = uses.filter((atMs) => atMs !== undefined);
+  return known.length === 0 ? undefined : Math.max(...known);
 }

@@ -1,11 +1,12 @@
 /** `prefetch`: fetches images before anybody asks for them. What clients want goes before it. */
 import type { Catalog } from '../catalog/catalog.ts';
 import type { KnownImage, KnownImages } from '../catalog/known-images.ts';
-import { formatSize } from '../config/units.ts';
+import { roughSize } from '../config/units.ts';
 import { MirrorError } from '../imgapi/errors.ts';
-import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
+import type { Sha1Hex } from '../imgapi/ids.ts';
 import { completeChains, type Unresolvable } from '../prefetch/complete-chains.ts';
 import type { PrefetchHolds } from '../prefetch/holds.ts';
+import { orAborted } from '../prefetch/or-aborted.ts';
 import { planPrefetch, type PlannedImage, type PrefetchPlan } from '../prefetch/plan.ts';
 import { roomFor, type PrefetchRoom, type PrefetchRoomDeps } from '../prefetch/room.ts';
 import { runPrefetch, type PrefetchedImage, type PrefetchRunnerDeps } from '../prefetch/runner.ts';
@@ -40,13 +41,12 @@ export type PrefetchEvent =
   /** First, once. */
   | ({ readonly type: 'plan' } & PrefetchPlanReport)
   /** A file on its way, twice a second, and when it is there. `received`: bytes on disk. */
-  | {
+  | ({
       readonly type: 'file';
-      readonly uuid: ImageUuid;
       readonly sha1: Sha1Hex;
       readonly received: number;
       readonly size: number;
-    }
+    } & ImageLabel)
   /** An image is through. */
   | ({ readonly type: 'image' } & PrefetchedLabel)
   /** All of it, twice a second, and at the end. */
@@ -136,7 +136,7 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
       if (!room.fits) throw new MirrorError('InsufficientSpace', tooLarge(room));
       let bytes = 0;
       await runPrefetch(plan, runner, options, signal, {
-        onFile: (uuid, { sha1, size }, received) => tell({ type: 'file', uuid, sha1, received, size }),
+        onFile: (image, { sha1, size }, received) => tell({ type: 'file', ...labelOf(image), sha1, received, size }),
         onImage(end) {
           ends.push(end);
           tell({ type: 'image', ...endLabel(end) });
@@ -178,7 +178,7 @@ interface Wanted {
 
 /** What is selected, with the origins of it that are in no list. */
 async function collect(deps: PrefetchDeps, selectors: readonly string[], signal: AbortSignal): Promise<Wanted> {
-  const { images, missingOrigins, warnings } = await deps.selection.some(selectors);
+  const { images, missingOrigins, warnings } = await orAborted(deps.selection.some(selectors), signal);
   if (missingOrigins.length === 0) return { images, unresolvable: [], warnings };
   const wanted = new Set(images.map(({ manifest }) => manifest.uuid));
   const { found, unresolvable } = await completeChains(
@@ -211,15 +211,9 @@ function reportOf(plan: PrefetchPlan, room: PrefetchRoom, unresolvable: readonly
 }
 
 function tooLarge({ neededBytes, roomBytes, evict }: PrefetchRoom): string {
-  const [needed, room] = [neededBytes, Math.max(0, roomBytes)].map(roundSize);
-  const more = evict.bytes === 0 ? 'nothing more could be evicted' : `${roundSize(evict.bytes)} could be evicted`;
+  const [needed, room] = [neededBytes, Math.max(0, roomBytes)].map(roughSize);
+  const more = evict.bytes === 0 ? 'nothing more could be evicted' : `${roughSize(evict.bytes)} could be evicted`;
   return `it does not fit: it needs ${needed} of the disk, there is room for ${room}, and ${more}; nothing was fetched`;
-}
-
-/** In whole MiB from one on: nobody reads single bytes of gigabytes. */
-function roundSize(bytes: number): string {
-  const mib = 2 ** 20;
-  return formatSize(bytes < mib ? bytes : Math.round(bytes / mib) * mib);
 }
 
 function isToFetch({ files, waitsForShared }: PlannedImage): boolean {

@@ -2,6 +2,8 @@
 import type { AcceptResult } from './accept.ts';
 import type { DownloadsResult } from './downloads.ts';
 import type { EvictResult } from './evict.ts';
+import type { ExportResult } from './export.ts';
+import type { ImportResult } from './import.ts';
 import type { ListResult } from './list.ts';
 import type { PinResult } from './pin.ts';
 import type { PrefetchResult } from './prefetch.ts';
@@ -10,6 +12,7 @@ import type { ScrubResult } from './scrub.ts';
 import type { ShownImage } from './show.ts';
 import type { StatusResult } from './status.ts';
 import type { UnpinResult } from './unpin.ts';
+import type { VerifyResult } from './verify.ts';
 
 export interface Results {
   readonly status: StatusResult;
@@ -23,6 +26,9 @@ export interface Results {
   readonly accept: AcceptResult;
   readonly refresh: RefreshResult;
   readonly scrub: ScrubResult;
+  readonly export: ExportResult;
+  readonly import: ImportResult;
+  readonly verify: VerifyResult;
 }
 
 /** The result of a verb as its type. Every operation makes its own, and a mirror's API hands it on. */

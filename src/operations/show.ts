@@ -4,7 +4,8 @@ import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import { isImageUuid } from '../imgapi/ids.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ManifestJson } from '../imgapi/manifest.ts';
-import { describeImage, type ListDeps, type ListedImage } from './list.ts';
+import type { TrustConflict } from '../trust/conflict.ts';
+import { describeImage, lastUseOf, type ListDeps, type ListedImage } from './list.ts';
 import type { Operation } from './operation.ts';
 
 export interface ShownImage extends ListedImage {
@@ -18,6 +19,8 @@ export interface ShownImage extends ListedImage {
     readonly known: boolean;
     readonly cached: boolean;
   }[];
+  /** What is remembered of it, and what upstreams say in place of that; null if none does. */
+  readonly contradiction: TrustConflict | null;
 }
 
 export interface ShownFile {
@@ -36,8 +39,7 @@ export interface ShowDeps extends ListDeps {
   readonly known: KnownImages;
   readonly isStored: (sha1: Sha1Hex) => boolean;
   readonly progressOf: (sha1: Sha1Hex) => number | undefined;
-  /** ms since the epoch. */
-  readonly lastUse: (sha1: Sha1Hex) => Promise<number | undefined>;
+  readonly contradictionOf: (uuid: ImageUuid) => TrustConflict | undefined;
 }
 
 /** Longer chains than any real one; a circle ends here. */
@@ -55,7 +57,7 @@ export function createShow(deps: ShowDeps): Operation<{ readonly uuid: string },
         origins.push({ uuid: next, name: '', version: '', known: false, cached: false });
         break;
       }
-      const { uuid, name, version, cached } = describeImage(origin, deps.facts, new Set());
+      const { uuid, name, version, cached } = describeImage(origin, deps.facts, new Set(), undefined);
       origins.push({ uuid, name, version, known: true, cached });
       next = origin.manifest.origin;
     }
@@ -79,9 +81,10 @@ export function createShow(deps: ShowDeps): Operation<{ readonly uuid: string },
         };
       });
       return {
-        ...describeImage(image, deps.facts, deps.conflicts()),
+        ...describeImage(image, deps.facts, deps.conflicts(), await lastUseOf(image, deps.lastUse)),
         files: await Promise.all(files),
         origins: await originsOf(image),
+        contradiction: deps.contradictionOf(image.manifest.uuid) ?? null,
         manifest: image.manifest.json,
       };
     },

@@ -1,12 +1,15 @@
 /** `status`: what the mirror is, has and does, in one JSON object. */
-import type { Operation } from './operation.ts';
 import type { RunningDownload } from './downloads.ts';
+import type { Operation } from './operation.ts';
+import type { Verdict } from './ready.ts';
 
 export interface StatusResult {
   readonly version: string;
   /** ISO 8601. */
   readonly startedAt: string;
   readonly offline: boolean;
+  /** As `/_mirror/ready` says it. */
+  readonly readiness: Verdict;
   readonly dir: string;
   readonly catalog: {
     /** Images that clients see by default. */
@@ -15,6 +18,7 @@ export interface StatusResult {
     readonly conflicts: number;
   };
   readonly upstreams: readonly UpstreamStatus[];
+  /** What the disk cannot tell is NaN, in JSON null. */
   readonly storage: {
     readonly blobs: number;
     readonly blobBytes: number;
@@ -46,6 +50,8 @@ export interface UpstreamStatus {
   readonly images: number;
   /** Seconds since its list was last confirmed; null if it never was. */
   readonly listAgeSeconds: number | null;
+  /** ISO 8601: when that was. */
+  readonly listConfirmedAt: string | null;
   readonly problem: string | null;
   /** `closed`: well; `open`: failing, others are asked first. */
   readonly breakers: { readonly list: BreakerWord; readonly file: BreakerWord };
@@ -65,4 +71,21 @@ export interface Traffic {
 
 export function createStatus(read: () => Promise<StatusResult>): Operation<object, StatusResult> {
   return { run: async () => read() };
+}
+
+/** A change of less than this is none, of what changes all the time on a disk that others use too. */
+const FREE_STEP_BYTES = 64 * 2 ** 20;
+const USED_STEP_BYTES = 2 ** 20;
+
+/** Two of these are equal where nobody who watches would see a difference: all of the status but what time alone changes. */
+export function watchedOf({ upstreams, storage, ...rest }: StatusResult): string {
+  return JSON.stringify({
+    ...rest,
+    upstreams: upstreams.map((upstream) => ({ ...upstream, listAgeSeconds: null })),
+    storage: {
+      ...storage,
+      freeBytes: Math.round(storage.freeBytes / FREE_STEP_BYTES),
+      usedBytes: Math.round(storage.usedBytes / USED_STEP_BYTES),
+    },
+  });
 }

@@ -1,5 +1,6 @@
 /** Every verb: how it is reached over HTTP and what it takes. The API, its description and the command line read this one table. */
 import type { FieldSpec } from './fields.ts';
+import { LIST_ORDERS, SORT_PATTERN } from './list-order.ts';
 import type { Operation, VerbSpec } from './operation.ts';
 
 const MAX_SELECTORS = 1_000;
@@ -21,6 +22,14 @@ const UUID_FIELD: FieldSpec = {
   isRequired: true,
   about: "The image's uuid.",
 };
+function pathField(about: string, isRequired: boolean): FieldSpec {
+  return { kind: 'text', maxLength: 4_096, pattern: /^\/[^\0]*$/, format: 'an absolute path', isRequired, about };
+}
+const BUNDLE = pathField(
+  "The bundle, on the mirror's machine: its file, its first volume, or the name its volumes share.",
+  true,
+);
+const TRUST = pathField('An Ed25519 public key in PEM: what it has not signed is refused.', false);
 const DRY_RUN: FieldSpec = { kind: 'flag', about: 'Say what would be done and do nothing.' };
 
 export const VERBS = {
@@ -33,6 +42,13 @@ export const VERBS = {
       selectors: { ...SELECTORS, min: 0, isRequired: false },
       limit: { kind: 'integer', min: 1, max: 10_000, about: 'Most images in the answer.' },
       offset: { kind: 'integer', min: 0, max: 1_000_000, about: 'How many to leave out first.' },
+      sort: {
+        kind: 'text',
+        maxLength: 20,
+        pattern: SORT_PATTERN,
+        format: `one of ${LIST_ORDERS.join(', ')}, or one of them after a -`,
+        about: `The order: ${LIST_ORDERS.join(', ')}; with a - before it, the other way round.`,
+      },
     },
   },
   show: {
@@ -83,6 +99,31 @@ export const VERBS = {
     path: 'scrub',
     summary: 'Read everything stored again now, and fetch anew what has rotted',
     fields: {},
+  },
+  export: {
+    method: 'POST',
+    path: 'export',
+    summary: 'Write images to a bundle',
+    fields: {
+      selectors: SELECTORS,
+      output: pathField("The bundle to write, on the mirror's machine.", true),
+      since: pathField('An older bundle: what it has is left out.', false),
+      split: { kind: 'integer', min: 1_048_576, max: Number.MAX_SAFE_INTEGER, about: 'Most bytes of a volume.' },
+      sign: pathField("An Ed25519 private key in PEM, on the mirror's machine.", false),
+      dryRun: DRY_RUN,
+    },
+  },
+  import: {
+    method: 'POST',
+    path: 'import',
+    summary: 'Take the images of a bundle in',
+    fields: { bundle: BUNDLE, trust: TRUST, dryRun: DRY_RUN },
+  },
+  verify: {
+    method: 'POST',
+    path: 'verify',
+    summary: 'Check a bundle without taking anything of it',
+    fields: { bundle: BUNDLE, trust: TRUST },
   },
 } as const satisfies Readonly<Record<string, VerbSpec>>;
 

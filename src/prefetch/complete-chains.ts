@@ -2,6 +2,7 @@
 import type { KnownImage } from '../catalog/known-images.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
+import { orAborted } from './or-aborted.ts';
 
 /** An image that is wanted and that nobody gives a manifest of. */
 export interface Unresolvable {
@@ -44,12 +45,13 @@ export async function completeChains(
   async function look(uuid: ImageUuid): Promise<string | undefined> {
     if (found.length + unresolvable.length >= MAX_LOOKUPS) return `more than ${MAX_LOOKUPS} origins are in no list`;
     try {
-      const image = await find(uuid);
+      const image = await orAborted(find(uuid), signal);
       found.push(image);
       const { origin } = image.manifest;
       if (origin !== undefined && !isKnown(origin)) asked.add(origin);
       return undefined;
     } catch (error) {
+      signal.throwIfAborted();
       if (!(error instanceof MirrorError)) throw error;
       return error.message;
     }

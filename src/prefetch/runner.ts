@@ -10,6 +10,7 @@ import type { DownloadSource } from '../downloads/wanted.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { Keeper } from '../records/keeper.ts';
+import { orAborted } from './or-aborted.ts';
 import type { PlannedFile, PlannedImage, PrefetchPlan } from './plan.ts';
 
 /** One image that is through. */
@@ -23,7 +24,7 @@ export interface PrefetchedImage {
 
 export interface PrefetchProgress {
   /** A file that is on its way: bytes on disk. */
-  onFile(uuid: ImageUuid, file: PlannedFile, received: number): void;
+  onFile(image: KnownImage, file: PlannedFile, received: number): void;
   onImage(image: PrefetchedImage): void;
   /** All that was to be fetched: bytes on disk, those of files that failed left out. */
   onTotal(received: number, files: number): void;
@@ -101,7 +102,7 @@ export async function runPrefetch(
       await fetchFile(of.planned.image, file);
       storedBytes += file.size;
       storedFiles += 1;
-      progress.onFile(manifest.uuid, file, file.size);
+      progress.onFile(of.planned.image, file, file.size);
     } catch (error) {
       if (signal.aborted) return;
       const reason = error instanceof Error ? error.message : String(error);
@@ -122,7 +123,7 @@ export async function runPrefetch(
     const blob = await deps.downloads.obtain({ sha1, size, sources, requestId, priority: 'prefetch' });
     try {
       deps.keeper.onServed(image, sha1, blob.stored);
-      await untilStored(blob, sha1, size, signal);
+      await untilStored(blob, file, signal);
     } finally {
       await blob.source.close();
       if (signal.aborted) giveUp(sha1);
@@ -144,7 +145,7 @@ export async function runPrefetch(
     for (const [{ of, file }, at] of running) {
       at.written = deps.downloads.progressOf(file.sha1) ?? at.written;
       received += at.written;
-      progress.onFile(of.planned.image.manifest.uuid, file, at.written);
+      progress.onFile(of.planned.image, file, at.written);
     }
     progress.onTotal(received, storedFiles);
   }
@@ -211,18 +212,9 @@ export async function runPrefetch(
 }
 
 /** Throws why it is not stored in the end. The bytes are not read: that the last one may be is enough. */
-async function untilStored(blob: ObtainedBlob, sha1: Sha1Hex, size: number, signal: AbortSignal): Promise<void> {
-  signal.throwIfAborted();
-  const gone = Promise.withResolvers<never>();
-  const onAbort = (): void => gone.reject(signal.reason);
-  signal.addEventListener('abort', onAbort, { once: true });
-  try {
-    await Promise.race([blob.headers, gone.promise]);
-    await blob.source.ready(size - 1, signal);
-    if (!(await Promise.race([blob.stored, gone.promise]))) {
-      throw new MirrorError('StorageFailed', `file ${sha1} could not be kept`);
-    }
-  } finally {
-    signal.removeEventListener('abort', onAbort);
-  }
+async function untilStored(blob: ObtainedBlob, { sha1, size }: PlannedFile, signal: AbortSignal): Promise<void> {
+  await orAborted(blob.headers, signal);
+  await blob.source.ready(size - 1, signal);
+  if (await orAborted(blob.stored, signal)) return;
+  throw new MirrorError('StorageFailed', `file ${sha1} could not be kept`);
 }

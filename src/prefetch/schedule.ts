@@ -116,15 +116,6 @@ export function createPrefetchSchedule(
     table.dueAtMs = isDone ? startedAtMs + waitMs : now() + waitMs;
   }
 
-  function stop(table: Timetable, why: string): void {
-    table.running?.abort.abort(new MirrorError('ShuttingDown', `the prefetch was stopped: ${why}`));
-  }
-
-  function drop(table: Timetable, why: string): void {
-    table.stopTimer?.();
-    stop(table, why);
-  }
-
   return {
     start() {
       if (isStarted || isClosed) return;
@@ -146,6 +137,15 @@ export function createPrefetchSchedule(
       await Promise.all(ending);
     },
   };
+}
+
+function stop(table: Timetable, why: string): void {
+  table.running?.abort.abort(new MirrorError('ShuttingDown', `the prefetch was stopped: ${why}`));
+}
+
+function drop(table: Timetable, why: string): void {
+  table.stopTimer?.();
+  stop(table, why);
 }
 
 /** None for an entry that never runs. */

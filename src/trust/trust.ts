@@ -7,6 +7,7 @@ import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import { parseManifest, type ImageFile, type Manifest } from '../imgapi/manifest.ts';
+import { keptUpstream } from '../records/kept-manifests.ts';
 import type { KeptManifest, KeptManifests, KeptTrust } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
 import { acceptedOf, conflictOf, rememberedIsLost, type Accepted, type TrustConflict } from './conflict.ts';
@@ -163,10 +164,11 @@ export function createTrust(deps: TrustDeps, options: TrustOptions = {}): Trust 
     if (before === undefined || remembered?.manifest === undefined) return;
     const { upstream, manifest } = remembered;
     const isSameImage = relationOf(manifest.files, filesOf(before)) === 'same';
+    const owner = isSameImage ? keptUpstream(before, upstream) : upstream;
     const icon = isSameImage && before.icon !== undefined ? { icon: before.icon } : {};
     const trust = keptTrust(uuid);
     await kept.put({
-      upstream,
+      upstream: owner,
       fetchedAt: new Date(now()).toISOString(),
       manifest: manifest.json,
       ...icon,

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { fieldsOf } from '../integration/ask.ts';
 import { startImageServer, type ImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
 import { rawRequest } from '../support/raw-request.ts';
@@ -52,8 +53,8 @@ async function place(t: TestContext): Promise<Place> {
 }
 
 /** The last line of a command's --json output. */
-function last(out: string): Record<string, unknown> {
-  return JSON.parse(out.trimEnd().split('\n').at(-1) ?? '') as Record<string, unknown>;
+function last(out: string): Readonly<Record<string, unknown>> {
+  return fieldsOf(JSON.parse(out.trimEnd().split('\n').at(-1) ?? ''));
 }
 
 async function fetchAll(port: number): Promise<void> {
@@ -67,7 +68,7 @@ test('commands hand their work to the mirror that runs on the directory', async 
   const { type, ...here } = await place(t);
   const mirror = await startServing(t, { cwd: here.cwd, dir: here.dir, upstreams: [here.upstream.url] });
   await fetchAll(mirror.port);
-  await until(async () => (last((await type('status', '--json')).out)['storage'] as { blobs: number }).blobs === 3);
+  await until(async () => fieldsOf(last((await type('status', '--json')).out)['storage'])['blobs'] === 3);
 
   const list = await type('list', 'name=c*', 'name=other');
   assert.equal(list.code, 0, list.err);

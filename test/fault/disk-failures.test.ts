@@ -20,7 +20,8 @@ test('1,000 failed downloads leak no descriptor, and partial/ and quarantine/ st
   // 300 blobs, asked for again and again: wrong bytes, an absence, an error after the first half.
   const images = Array.from({ length: 300 }, (_, n) => makeImage({ name: `image-${n}`, size: 70_000 + n }));
   await using upstream = await startImageServer({ images });
-  const maxBytes = 8 * MIB;
+  // Room for more than the hundred quarantined files there may be, beside the records.
+  const maxBytes = 24 * MIB;
   const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { maxBytes, keepPartials: 60_000 } });
   upstream.behave = ({ route, uuid }) => {
     if (route !== 'file') return undefined;

@@ -29,6 +29,23 @@ for (const [how, supportsRange, most] of [
   });
 }
 
+for (const lie of ['start', 'end', 'total', 'missing', 'refused'] as const) {
+  test(`a source that answers ranges wrong (${lie}) is asked for the whole, in the same response`, async (t) => {
+    const image = makeImage({ size: SIZE });
+    await using upstream = await startImageServer({ images: [image], behaviour: { supportsRange: true } });
+    upstream.behave = ({ route, attempt, headers }) => {
+      if (route !== 'file') return undefined;
+      if (headers['range'] !== undefined) return lie === 'refused' ? { status: 416 } : { rangeLie: lie };
+      return attempt === 1 ? { cutAfterBytes: SIZE / 2 } : undefined;
+    };
+    const mirror = await startMirror(t, { upstreams: [upstream.url] });
+    const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+    assert.ok(answer.endedCleanly);
+    assert.equal(answer.sha1, image.files[0]?.sha1);
+    assert.equal(upstream.countOf('file'), 3);
+  });
+}
+
 test('a stall is noticed by stallTimeout and the transfer goes on; a slow transfer is left alone', async (t) => {
   const image = makeImage({ size: SIZE });
   await using upstream = await startImageServer({ images: [image] });
@@ -97,6 +114,18 @@ test('after wrong bytes the next source is tried at once, and the next request i
   assert.equal(next.headers['x-cache'], 'HIT');
   assert.equal(next.sha1, image.files[0]?.sha1);
   assert.deepEqual([wrong.countOf('file'), right.countOf('file')], [1, 1]);
+});
+
+test('who asks just after wrong bytes does not join the download that had them', async (t) => {
+  const image = makeImage({ size: SIZE });
+  await using upstream = await startImageServer({ images: [image] });
+  upstream.behave = ({ route, attempt }) => (route === 'file' && attempt === 1 ? { corruptAtByte: 9 } : undefined);
+  await using right = await startImageServer({ images: [image] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url, right.url] });
+  const broken = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
+  assert.equal(broken.endedCleanly, false);
+  const next = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.deepEqual([next.endedCleanly, next.sha1], [true, image.files[0]?.sha1]);
 });
 
 test('a source that says nothing is waited for once, then the next one is asked', async (t) => {

@@ -90,6 +90,21 @@ test('an image that an upstream lists too is the upstream’s, and stays when th
   );
 });
 
+test('one that an upstream takes up later, and drops again, is still an imported one', async (t) => {
+  await using upstream = await startImageServer({ images: [own] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  await importInto(t, mirror.dir, [carried]);
+  await mirror.app.catalog.noteImported();
+  upstream.images.add(carried);
+  await mirror.app.catalog.refresh();
+  // What has changed of it is written by then.
+  await mirror.close();
+  upstream.images.remove(carried.uuid);
+  const again = await startMirror(t, { upstreams: [upstream.url], dir: mirror.dir });
+  await again.app.catalog.refresh();
+  assert.deepEqual(namesOf(await createAsk(again)('/images')), ['carried', 'own']);
+});
+
 test('a mirror that never had an upstream’s list lists what was imported, in whatever channel', async (t) => {
   const dir = path.join(await makeTempDir(t), 'cache');
   await (await startMirror(t, { upstreams: ['http://images.invalid'], dir, offline: true })).close();

@@ -1,16 +1,17 @@
 /** A cache directory with images, and the verbs of bundles on it: what both ends of an air gap have. */
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createSpaceKeeper } from '../../src/blobs/reservation.ts';
 import { createBlobStore, type BlobFacts, type DiskBlobStore } from '../../src/blobs/store.ts';
-import type { ImageUuid, Sha1Hex } from '../../src/imgapi/ids.ts';
+import { isSha1Hex, type ImageUuid, type Sha1Hex } from '../../src/imgapi/ids.ts';
 import type { ImageFile, Manifest } from '../../src/imgapi/manifest.ts';
 import { parseManifest } from '../../src/imgapi/manifest.ts';
 import { createExport, type ExportInput, type ExportResult } from '../../src/operations/export.ts';
 import { createImport, type ImportInput, type ImportResult } from '../../src/operations/import.ts';
-import type { OperationContext, OperationEvent } from '../../src/operations/operation.ts';
+import type { OperationContext } from '../../src/operations/operation.ts';
 import { createVerify, type VerifyInput, type VerifyResult } from '../../src/operations/verify.ts';
 import { createKeptManifests, type KeptManifests } from '../../src/records/kept-manifests.ts';
 import { createCaptureLog } from './capture-log.ts';
@@ -32,8 +33,8 @@ export interface BundleSite {
   export(input: Omit<ExportInput, 'selectors'>, context?: Partial<OperationContext>): Promise<ExportResult>;
   import(input: ImportInput, context?: Partial<OperationContext>): Promise<ImportResult>;
   verify(input: VerifyInput, context?: Partial<OperationContext>): Promise<VerifyResult>;
-  /** All files of an image, whole, or undefined where one is not stored or the image is not kept. */
-  read(image: TestImage): Promise<readonly Buffer[] | undefined>;
+  /** The SHA-1 of each file's bytes as they are stored; undefined where one is not, or the image is not kept. */
+  read(image: TestImage): Promise<readonly string[] | undefined>;
 }
 
 export interface BundleSiteOptions {
@@ -55,7 +56,6 @@ export async function openBundleSiteAt(dir: string, options: BundleSiteOptions =
   );
   const remembered = new Map<ImageUuid, readonly ImageFile[]>();
   const added: TestImage[] = [];
-  const monotonicNow = (): number => performance.now();
   const selection = {
     some: async () => ({
       images: (site.selected ?? added).map(({ manifest }) => ({ manifest: parsed(manifest), upstream: 'first' })),
@@ -84,7 +84,10 @@ export async function openBundleSiteAt(dir: string, options: BundleSiteOptions =
       for (const { manifest, files, icon } of images) {
         for (const file of files) await putBlob(blobs, file.bytes());
         const facts = icon === undefined ? undefined : await putBlob(blobs, icon.bytes);
-        const iconOf = facts === undefined || icon === undefined ? {} : { icon: { sha1: facts.sha1, size: facts.size, contentType: icon.contentType } };
+        const iconOf =
+          facts === undefined || icon === undefined
+            ? {}
+            : { icon: { sha1: facts.sha1, size: facts.size, contentType: icon.contentType } };
         await kept.put({ upstream: 'first', fetchedAt: '2026-10-01T10:00:00.000Z', manifest, ...iconOf });
       }
       added.push(...images);
@@ -97,12 +100,16 @@ export async function openBundleSiteAt(dir: string, options: BundleSiteOptions =
     verify: async (input, context) => verifying.run(input, contextOf(context)),
     async read(image) {
       if ((await kept.get(image.uuid)) === undefined) return undefined;
-      const found: Buffer[] = [];
+      const found: string[] = [];
       for (const { sha1, size } of image.files) {
         if (size === 0) continue;
         const blob = await blobs.open(sha1, size);
         if (blob === undefined) return undefined;
-        found.push(await blob.handle.readFile());
+        found.push(
+          createHash('sha1')
+            .update(await blob.handle.readFile())
+            .digest('hex'),
+        );
         await blob.handle.close();
       }
       return found;
@@ -122,9 +129,11 @@ export async function putBlob(blobs: DiskBlobStore, bytes: Buffer): Promise<Blob
 }
 
 function factsOf(bytes: Buffer): BlobFacts {
+  const sha1 = createHash('sha1').update(bytes).digest('hex');
+  assert(isSha1Hex(sha1));
   const hex = (algorithm: string): string => createHash(algorithm).update(bytes).digest('hex');
   return {
-    sha1: hex('sha1') as Sha1Hex,
+    sha1,
     size: bytes.length,
     md5: createHash('md5').update(bytes).digest('base64'),
     sha256: hex('sha256'),
@@ -140,7 +149,11 @@ function parsed(json: Readonly<Record<string, unknown>>): Manifest {
 }
 
 function contextOf(context: Partial<OperationContext> = {}): OperationContext {
-  return { signal: new AbortController().signal, onEvent: (_: OperationEvent) => undefined, ...context };
+  return { signal: new AbortController().signal, onEvent() {}, ...context };
+}
+
+function monotonicNow(): number {
+  return performance.now();
 }
 
 /** The path of a bundle in the site's directory. */

@@ -20,6 +20,7 @@ export interface MirrorOptions {
   readonly catalog?: Partial<Config['catalog']>;
   readonly cache?: Partial<Config['cache']>;
   readonly listen?: Partial<Config['listen']>;
+  readonly prefetch?: Config['prefetch'];
   readonly offline?: boolean;
   /** False: the first refresh may still be under way when the test begins. Default true. */
   readonly waitForCatalog?: boolean;
@@ -30,6 +31,7 @@ export interface TestMirror {
   readonly port: number;
   readonly dir: string;
   readonly app: App;
+  readonly config: Config;
   readonly log: ReturnType<typeof createCaptureLog>;
   /** The value of one series of `/metrics`, such as `imgapi_mirror_downloads_total{result="stored"}`. */
   metric(series: string): Promise<number>;
@@ -57,6 +59,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     offline: options.offline ?? false,
     // Whatever the machine's disk has left, tests of other things must not fail for it.
     cache: { ...defaults.cache, minFreeBytes: 0, ...options.cache, dir },
+    prefetch: options.prefetch ?? defaults.prefetch,
   };
   const log = createCaptureLog();
   const dataDir = await openDataDir({ log }, { dir, pid: process.pid });
@@ -93,6 +96,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     port,
     dir,
     app,
+    config,
     log,
     async metric(series) {
       const text = await (await fetch(`${url}/metrics`)).text();

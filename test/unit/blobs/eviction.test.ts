@@ -49,6 +49,7 @@ function bench(t: TestContext, sha1s: readonly Sha1Hex[], capacity = 1_000, opti
       0,
     );
   const log = createCaptureLog();
+  const settings = { keepPartialsMs: 7 * DAY_MS, keepQuarantinedMs: 2 * DAY_MS, nudgeMs: 1, settleMs: 0, ...options };
   const eviction = createEviction(
     {
       upkeep: {
@@ -87,10 +88,10 @@ function bench(t: TestContext, sha1s: readonly Sha1Hex[], capacity = 1_000, opti
       log,
       now: () => NOW,
     },
-    { keepPartialsMs: 7 * DAY_MS, keepQuarantinedMs: 2 * DAY_MS, nudgeMs: 1, settleMs: 0, ...options },
+    settings,
   );
   t.after(() => eviction.close());
-  return { ...state, state, eviction, log, left: () => [...blobs.keys()] };
+  return { ...state, state, eviction, log, settings, left: () => [...blobs.keys()] };
 }
 
 function leftover(place: Leftover['place'], sha1: Sha1Hex, ageMs: number, isOpen = false): Leftover {
@@ -124,6 +125,16 @@ suite('eviction on demand', () => {
     state.running.add(C);
     assert.equal(await eviction.makeRoom(100), true);
     assert.deepEqual(left(), [A, B, C]);
+  });
+
+  test('what would go is told, and stays', async (t) => {
+    const { eviction, state, left } = bench(t, [A, B, C]);
+    state.pinned.add(A);
+    state.leftovers = [leftover('partial', D, 0)];
+    assert.deepEqual(await eviction.preview(100), { blobs: 1, bytes: 110 });
+    assert.equal(await eviction.preview(1_000), undefined);
+    assert.deepEqual(await eviction.preview(Number.POSITIVE_INFINITY), { blobs: 2, bytes: 210 });
+    assert.deepEqual([left(), state.leftovers.length], [[A, B, C], 1]);
   });
 
   test('where enough cannot go, nothing does', async (t) => {
@@ -248,6 +259,17 @@ suite('ageing', () => {
       ['age', 10],
       ['age', 10],
     ]);
+  });
+
+  test('an age that is changed while the mirror runs holds from the next look on', async (t) => {
+    const { eviction, state, settings } = bench(t, []);
+    state.leftovers = [leftover('partial', A, 3 * DAY_MS), leftover('quarantine', B, DAY_MS)];
+    eviction.start();
+    await until(() => eviction.lastRunAtMs !== undefined);
+    assert.equal(state.leftovers.length, 2);
+    Object.assign(settings, { keepPartialsMs: 2 * DAY_MS, keepQuarantinedMs: DAY_MS });
+    eviction.nudge();
+    await until(() => state.leftovers.length === 0);
   });
 
   test('of too many quarantined files the oldest go', async (t) => {

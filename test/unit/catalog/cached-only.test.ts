@@ -18,21 +18,24 @@ test('an image is cached when every file of it is stored; one without files neve
     entryOf(5, [file('a'), file('empty', 0)]),
   ];
   const stored = new Set([sha1('a')]);
-  const { filter } = createCachedOnly({ hasBlob: (one) => stored.has(one), whenCounted: Promise.resolve() });
-  assert.deepEqual(await filter(entries), [entries[0], entries[4]]);
+  const cachedOnly = createCachedOnly({ hasBlob: (one) => stored.has(one), whenCounted: Promise.resolve() });
+  assert.deepEqual(await cachedOnly.filter(entries), [entries[0], entries[4]]);
   stored.add(sha1('b'));
-  assert.deepEqual(await filter(entries), [entries[0], entries[1], entries[2], entries[4]]);
+  assert.deepEqual(await cachedOnly.filter(entries), [entries[0], entries[1], entries[2], entries[4]]);
 });
 
 test('while the store is being counted a list waits, but not for ever', async (t) => {
   const counted = Promise.withResolvers<void>();
-  const { filter } = createCachedOnly({ hasBlob: () => true, whenCounted: counted.promise });
+  const cachedOnly = createCachedOnly({ hasBlob: () => true, whenCounted: counted.promise });
   const entries = [entryOf(1, [file('a')])];
   t.mock.timers.enable({ apis: ['setTimeout'] });
-  const late = assert.rejects(filter(entries), { code: 'ServiceUnavailableError', message: /still being counted/ });
+  const late = assert.rejects(cachedOnly.filter(entries), {
+    code: 'ServiceUnavailableError',
+    message: /still being counted/,
+  });
   t.mock.timers.tick(10_000);
   await late;
-  const inTime = filter(entries);
+  const inTime = cachedOnly.filter(entries);
   counted.resolve();
   assert.deepEqual(await inTime, entries);
 });

@@ -1,7 +1,7 @@
 /** Upstreams, records and kept manifests in memory, for tests of the catalog room. */
 import type { TestContext } from 'node:test';
 import type { ResolverDeps } from '../../../src/catalog/resolve.ts';
-import type { Channel } from '../../../src/imgapi/channels.ts';
+import { parseChannels, type Channel } from '../../../src/imgapi/channels.ts';
 import { isImageUuid, type ImageUuid } from '../../../src/imgapi/ids.ts';
 import type { Manifest } from '../../../src/imgapi/manifest.ts';
 import type { KeptChannels } from '../../../src/records/kept-channels.ts';
@@ -108,13 +108,9 @@ export function fakeKept(): FakeKept {
 
 /** They live as long as `store`, under a key of their own. */
 export function fakeKeptChannels(store: Map<string, unknown>): KeptChannels {
-  const byUpstream = new Map<string, readonly Channel[]>();
-  const kept = store.get('kept-channels');
-  const all = kept instanceof Map ? (kept as typeof byUpstream) : byUpstream;
-  store.set('kept-channels', all);
   return {
-    get: async (upstream) => all.get(upstream),
-    set: async (upstream, channels) => void all.set(upstream, channels),
+    get: async (upstream) => parseChannels(store.get(`kept-channels ${upstream}`)),
+    set: async (upstream, channels) => void store.set(`kept-channels ${upstream}`, channels),
   };
 }
 

@@ -1,7 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { formatRate, formatSize, formatTime, parseRate, parseSize, parseTime } from '../../../src/config/units.ts';
+import {
+  formatRate,
+  formatSize,
+  formatTime,
+  parseRate,
+  parseSize,
+  parseTime,
+  roughSize,
+  roughTime,
+} from '../../../src/config/units.ts';
 
 test('reads sizes with every unit as powers of 1024', () => {
   assert.deepEqual(['1B', '1KiB', '1MiB', '1GiB', '1TiB'].map(parseSize), [1, 2 ** 10, 2 ** 20, 2 ** 30, 2 ** 40]);
@@ -55,6 +64,12 @@ test('writes the largest unit that divides the number', () => {
   assert.deepEqual([0, 1, 1024, 1536, 5 * 2 ** 30].map(formatSize), ['0', '1B', '1KiB', '1536B', '5GiB']);
   assert.deepEqual([0, 999, 1000, 90_000, 3_600_000].map(formatTime), ['0', '999ms', '1s', '90s', '1h']);
   assert.equal(formatRate(2 ** 20), '1MiB/s');
+});
+
+test('writes for reading to a tenth of the largest unit', () => {
+  assert.deepEqual([0, 1, 1023, 1024, 1_600_000].map(roughSize), ['0B', '1B', '1023B', '1KiB', '1.5MiB']);
+  const times = [-5, 0, 12, 1000, 90_000, 3_601_000, 200_000_000];
+  assert.deepEqual(times.map(roughTime), ['0s', '0s', '12ms', '1s', '1.5m', '1h', '2.3d']);
 });
 
 test('what is written reads back as the same number', () => {

@@ -23,8 +23,8 @@ test('prefetches beyond their slots wait, and hold up no demand', async () => {
   const { upstream, letGo } = gatedUpstream([BYTES, THIRD, OTHER]);
   const downloads = registryOf(bench, [upstream]);
   const first = await downloads.obtain({ ...wantedFrom([upstream]), priority: 'prefetch' });
-  const second = await downloads.obtain({ ...wantedFrom([upstream], OTHER), priority: 'prefetch' });
   await until(() => upstream.files.length === 1);
+  const second = await downloads.obtain({ ...wantedFrom([upstream], OTHER), priority: 'prefetch' });
   const demanded = await downloads.obtain(wantedFrom([upstream], THIRD));
   await until(() => upstream.files.length === 2);
   assert.deepEqual(
@@ -44,10 +44,9 @@ test('a client that joins a prefetch makes it a demand, running or waiting; anot
   const bench = createBench();
   const { upstream, letGo } = gatedUpstream([BYTES, OTHER]);
   const downloads = registryOf(bench, [upstream]);
-  const prefetches = await Promise.all(
-    [BYTES, OTHER].map(async (bytes) => downloads.obtain({ ...wantedFrom([upstream], bytes), priority: 'prefetch' })),
-  );
+  const first = await downloads.obtain({ ...wantedFrom([upstream]), priority: 'prefetch' });
   await until(() => upstream.files.length === 1);
+  const second = await downloads.obtain({ ...wantedFrom([upstream], OTHER), priority: 'prefetch' });
   const priorities = (): string[] => [...downloads.running].map(({ priority }) => priority);
   const again = await downloads.obtain({ ...wantedFrom([upstream]), priority: 'prefetch' });
   assert.equal(again.cache, 'JOIN');
@@ -62,7 +61,7 @@ test('a client that joins a prefetch makes it a demand, running or waiting; anot
   );
   letGo();
   assert.deepEqual([(await take(running)).bytes, (await take(waiting)).bytes], [BYTES, OTHER]);
-  for (const blob of [...prefetches, again]) await blob.source.close();
+  for (const blob of [first, second, again]) await blob.source.close();
 });
 
 test('a prefetch without room on disk fails, it is not passed through', async () => {

@@ -98,6 +98,26 @@ test('of a source that answers 200 the bytes that are there already are skipped'
   assert.deepEqual(target.bytes, BYTES);
 });
 
+test('a source whose part does not fit is asked once for the whole, and then left', async () => {
+  const unfit = (): never => {
+    throw unavailable('up', 'body', 'a Content-Range that does not fit');
+  };
+  const right = upstreamThat(
+    () => fileOf(BYTES, { cutAt: 400 }),
+    unfit,
+    () => fileOf(BYTES),
+  );
+  const target = gather();
+  await transfer([right], target).done;
+  assert.deepEqual(target.bytes, BYTES);
+  const offsets = ({ files }: FakeUpstream): number[] => files.map(({ offset }) => offset);
+  assert.deepEqual(offsets(right), [0, 400, 0]);
+
+  const wrong = upstreamThat(() => fileOf(BYTES, { cutAt: 400 }), unfit, unfit);
+  await assert.rejects(transfer([wrong], gather()).done, { code: 'UpstreamUnavailable' });
+  assert.deepEqual(offsets(wrong), [0, 400, 0]);
+});
+
 test('a body that ends early without an error is not taken for the whole', async () => {
   const upstream = upstreamThat(
     () => fileOf(BYTES.subarray(0, 300), { totalSize: undefined }),

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import { Registry } from 'prom-client';
 import { registerGauges } from '../../../src/metrics/gauges.ts';
-import type { Gauges } from '../../../src/metrics/metrics.ts';
+import type { Gauges } from '../../../src/metrics/gauge-sources.ts';
 import { seriesOf } from './exposition.ts';
 
 interface State {
@@ -45,7 +45,7 @@ function bench() {
         evictionRanAtMs: blobs === 0 ? undefined : 5000,
       };
     },
-    scrub: () => ({ isReading: state.isUp, succeededAtMs: state.blobs === 0 ? undefined : 6000 }),
+    scrub: () => ({ isReading: state.isUp, everyMs: state.blobs * 1000, succeededAtMs: state.blobs === 0 ? undefined : 6000 }),
     negatives: () => state.blobs * 5,
     breakers: () => [
       { upstream: 'up0', kind: 'list', state: state.isUp ? 'half-open' : 'open' },
@@ -57,7 +57,9 @@ function bench() {
       succeededAtMs: state.isUp ? 7000 : undefined,
     }),
     bandwidths: () => [{ upstream: 'up0', limit: state.isUp ? 5000 : undefined, throttledSeconds: state.ok / 2 }],
+    certificateExpiresAtMs: () => (state.isUp ? 8000 : undefined),
     catalog: () => ({
+      refreshEveryMs: 300_000,
       images: state.blobs * 2,
       conflicts: state.blobs * 3,
       upstreams: [
@@ -95,6 +97,8 @@ test('everything is there at the first scrape, also of a mirror that has just be
   }
   assert.equal(series.get('imgapi_mirror_cache_max_bytes'), Infinity);
   assert.equal(series.get('imgapi_mirror_upstream_bandwidth_limit_bytes_per_second{upstream="up0"}'), Infinity);
+  assert.equal(series.get('imgapi_mirror_scrub_interval_seconds'), Infinity);
+  assert.ok(Number.isNaN(series.get('imgapi_mirror_tls_certificate_expiry_timestamp_seconds')));
   assert.ok(Number.isNaN(series.get('imgapi_mirror_upstream_list_age_seconds{upstream="up0"}')));
   for (const result of ['ok', 'failed', 'held']) {
     const name = `imgapi_mirror_catalog_refreshes_total{upstream="up0",result="${result}"}`;
@@ -121,6 +125,9 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
     ['quarantined_files', 6],
     ['quarantined_bytes', 7],
     ['eviction_last_run_timestamp_seconds', 5],
+    ['scrub_interval_seconds', 3],
+    ['tls_certificate_expiry_timestamp_seconds', 8],
+    ['catalog_refresh_interval_seconds', 300],
     ['catalog_images', 6],
     ['catalog_conflicts', 9],
     ['negative_entries', 15],

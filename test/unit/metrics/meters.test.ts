@@ -3,8 +3,9 @@ import { test } from 'node:test';
 import type { FinishedRequest } from '../../../src/http/server.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics/metrics.ts';
 import { countRequest, meterHttpClient } from '../../../src/metrics/meters.ts';
-import type { HttpClient, HttpResponse } from '../../../src/upstream/http-client.ts';
+import type { HttpClient, HttpRequest, HttpResponse } from '../../../src/upstream/http-client.ts';
 import { unavailable, UNAVAILABLE_REASONS } from '../../../src/upstream/unavailable.ts';
+import { createUrgency } from '../../../src/upstream/urgency.ts';
 import { ownSeries, seriesOf } from './exposition.ts';
 
 const never = new AbortController().signal;
@@ -37,6 +38,7 @@ test('a finished request is counted by route, method, status class and cache res
   countRequest(metrics, finished());
   assert.equal(await valueOf(metrics, 'http_requests_total{route="file",method="GET",code="2xx"}'), 1);
   assert.equal(await valueOf(metrics, 'http_response_bytes_total{route="file"}'), 1000);
+  assert.equal(await valueOf(metrics, 'file_response_bytes_total{result="miss"}'), 1000);
   assert.equal(await valueOf(metrics, 'cache_results_total{kind="file",result="miss"}'), 1);
   assert.equal(await valueOf(metrics, 'http_request_duration_seconds_sum{route="file"}'), 2);
   assert.equal(await valueOf(metrics, 'file_first_byte_seconds_sum{result="miss"}'), 0.5);
@@ -172,4 +174,29 @@ test('leaving a metered body early leaves the body itself: its connection is let
   await reader.next();
   await reader.return?.();
   assert.equal(isClosed, true);
+});
+
+test('bytes are counted by what they are for: a client, a prefetch until one joins, a list, a second time', async () => {
+  const metrics = fresh();
+  const read = async (asked: HttpRequest, status = 200): Promise<void> => {
+    const http = clientThat(async () => responseOf(status, ['abcd', 'efgh']));
+    const { body } = await meterHttpClient(http, 'up0', metrics, () => 0).get(asked);
+    for await (const chunk of body) if (chunk.toString() === 'abcd' && asked.path === '/joined') urgency.upgrade();
+  };
+  const urgency = createUrgency('prefetch');
+  await read({ ...request, kind: 'list' });
+  await read({ ...request, kind: 'manifest' });
+  await read({ ...request, transfer: { urgency, offset: 0 } });
+  // Asked to go on at byte 6: once it does, once it begins anew.
+  await read({ ...request, transfer: { urgency, offset: 6 } }, 206);
+  await read({ ...request, transfer: { urgency, offset: 6 } }, 200);
+  await read({ ...request, path: '/joined', transfer: { urgency, offset: 0 } });
+  for (const [cause, bytes] of [
+    ['revalidation', 8],
+    ['prefetch', 8 + 8 + 2 + 4],
+    ['demand', 8 + 4],
+    ['resume', 6],
+  ] as const) {
+    assert.equal(await valueOf(metrics, `upstream_cause_bytes_total{upstream="up0",cause="${cause}"}`), bytes, cause);
+  }
 });

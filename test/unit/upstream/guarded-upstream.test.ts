@@ -106,3 +106,11 @@ test('look-ups, icons and files of a tripped upstream share one request; its lis
   assert.equal(await all(async () => upstream.file({ ...image, index: 0, offset: 0 })), 1);
   assert.equal(await all(async () => upstream.list({ ...request, channel: undefined, validators: {} })), 3);
 });
+
+test('a ping says nothing of lists and files', async () => {
+  for (const code of [200, 503]) {
+    const it = watched(answering(code, () => pieces(1, 10)));
+    await bytesOf((await it.get('ping')).body);
+    assert.deepEqual(it.reports, [], `${code}`);
+  }
+});

@@ -70,10 +70,12 @@ test('a chain is no loop, and an upstream that says nothing leads nowhere', () =
   assert.equal(first.answerHeader(), '1.1 imgapi-mirror-a');
 });
 
+function many(name: string): string {
+  return Array.from({ length: 100 }, (_, at) => `1.1 imgapi-mirror-${name}${at}`).join(', ');
+}
+
 test('what is passed on has an end, the nearest first', () => {
   const via = createVia('me');
-  const many = (name: string): string =>
-    Array.from({ length: 100 }, (_, at) => `1.1 imgapi-mirror-${name}${at}`).join(', ');
   via.learn('one', many('x'));
   via.learn('two', many('y'));
   const ids = via.answerHeader().split(', ');

@@ -1,0 +1,235 @@
+/** Will the disk last, what goes from it and why, and is every byte on it right. */
+import { createBoard, type Board } from './board.ts';
+import { increase, of, quantile, rate, sum, sumBy } from './expressions.ts';
+import { graph, stat } from './panel.ts';
+
+const MAX_BYTES = `(${of('imgapi_mirror_cache_max_bytes')} < +Inf)`;
+
+export function storageBoard(): Board {
+  return createBoard({
+    name: 'storage',
+    title: 'Storage and integrity',
+    description: 'Will the disk last, what goes from it and why, and is every byte on it right.',
+    rows: [
+      { title: 'Room', panels: room() },
+      { title: 'Downloads', panels: downloads() },
+      { title: 'Integrity', panels: integrity() },
+    ],
+  });
+}
+
+const room = () => [
+  stat({
+    title: 'Used of cache.maxBytes',
+    description: 'Share of the limit that is taken; above 95 % the least recently used files go, until it is 90 %.',
+    unit: 'ratio',
+    width: 6,
+    decimals: 1,
+    none: 'no limit',
+    steps: [
+      { from: 0.96, color: 'yellow' },
+      { from: 1, color: 'red' },
+    ],
+    queries: { '{{instance}}': `${of('imgapi_mirror_cache_used_bytes')} / ${MAX_BYTES}` },
+  }),
+  stat({
+    title: 'Stored files',
+    description: 'Files that are whole and checked; images share those they have in common.',
+    unit: 'count',
+    width: 6,
+    queries: { '{{instance}}': of('imgapi_mirror_blobs') },
+  }),
+  stat({
+    title: 'Quarantined files',
+    description: 'Files that failed their SHA-1 and are kept for a look at them.',
+    unit: 'count',
+    width: 6,
+    steps: [{ from: 1, color: 'orange' }],
+    queries: { '{{instance}}': of('imgapi_mirror_quarantined_files') },
+  }),
+  stat({
+    title: 'Images in conflict',
+    description: 'Images of which an upstream says other than what was first seen; that stays in force until accepted.',
+    unit: 'count',
+    width: 6,
+    steps: [{ from: 1, color: 'orange' }],
+    queries: { '{{instance}}': of('imgapi_mirror_catalog_conflicts') },
+  }),
+  graph({
+    title: 'Cache and its limit',
+    description: 'What counts towards cache.maxBytes, and the limit; no line where there is none.',
+    unit: 'bytes',
+    width: 8,
+    queries: { '{{instance}} used': of('imgapi_mirror_cache_used_bytes'), '{{instance}} limit': MAX_BYTES },
+  }),
+  graph({
+    title: 'Disk and its reserve',
+    description: 'Free bytes of the file system, and cache.minFreeBytes, which is left free.',
+    unit: 'bytes',
+    width: 8,
+    queries: {
+      '{{instance}} free': of('imgapi_mirror_cache_free_bytes'),
+      '{{instance}} kept free': of('imgapi_mirror_cache_min_free_bytes'),
+    },
+  }),
+  graph({
+    title: 'What is not a stored file',
+    description: 'Bytes promised to running downloads, of unfinished ones, and in quarantine.',
+    unit: 'bytes',
+    width: 8,
+    queries: {
+      '{{instance}} promised': of('imgapi_mirror_cache_reserved_bytes'),
+      '{{instance}} unfinished': of('imgapi_mirror_partial_bytes'),
+      '{{instance}} quarantined': of('imgapi_mirror_quarantined_bytes'),
+    },
+  }),
+  graph({
+    title: 'Evicted bytes by reason',
+    description:
+      'Bytes freed per second; much of demand, again and again: the cache is too small for what is asked for.',
+    unit: 'bytesPerSecond',
+    width: 8,
+    isStacked: true,
+    queries: { '{{reason}}': sumBy('reason', rate(of('imgapi_mirror_evicted_bytes_total'))) },
+  }),
+  graph({
+    title: 'Evictions by reason',
+    description: 'Removed files per second; ahead: so that the next download need not wait; age: kept for long enough.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    isStacked: true,
+    queries: { '{{reason}}': sumBy('reason', rate(of('imgapi_mirror_evictions_total'))) },
+  }),
+  graph({
+    title: 'Since the cache was looked over',
+    description:
+      'Time since it was last looked for what has to go; that is after every download, and every minute.',
+    unit: 'seconds',
+    width: 8,
+    queries: { '{{instance}}': `time() - ${of('imgapi_mirror_eviction_last_run_timestamp_seconds')}` },
+  }),
+];
+
+const downloads = () => [
+  graph({
+    title: 'Downloads by result',
+    description:
+      'Unstored: right but not kept; mismatch: wrong bytes; aborted: given up with its last client, or at a stop.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    isStacked: true,
+    queries: { '{{result}}': sumBy('result', rate(of('imgapi_mirror_downloads_total'))) },
+  }),
+  graph({
+    title: 'How long downloads take',
+    description: 'From the start of a download to its end, whatever the result.',
+    unit: 'seconds',
+    width: 8,
+    queries: {
+      median: quantile(0.5, of('imgapi_mirror_download_duration_seconds_bucket')),
+      'slowest 5 %': quantile(0.95, of('imgapi_mirror_download_duration_seconds_bucket')),
+    },
+  }),
+  graph({
+    title: 'Passed through',
+    description:
+      'Upstream streams of transfers without room on disk, and clients that fell behind one and went on alone.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    queries: {
+      '{{result}}': sumBy('result', rate(of('imgapi_mirror_pass_throughs_total'))),
+      alone: sum(rate(of('imgapi_mirror_pass_throughs_alone_total'))),
+    },
+  }),
+  graph({
+    title: 'Resumed transfers',
+    description:
+      'Range: gone on at the byte asked for; skip: begun anew and skipped; partial: a file left on disk taken up.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    queries: { '{{mode}}': sumBy('mode', rate(of('imgapi_mirror_transfer_resumes_total'))) },
+  }),
+  graph({
+    title: 'Bytes not fetched again',
+    description: 'Bytes that were there when a transfer was gone on with; those of skip did come again.',
+    unit: 'bytesPerSecond',
+    width: 8,
+    queries: { '{{mode}}': sumBy('mode', rate(of('imgapi_mirror_transfer_resumed_bytes_total'))) },
+  }),
+  graph({
+    title: 'Prefetched images',
+    description: 'Images that prefetches were through with; already: nothing of it was missing.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    queries: {
+      '{{result}}': sumBy('result', rate(of('imgapi_mirror_prefetch_images_total'))),
+      'runs {{result}}': sumBy('result', rate(of('imgapi_mirror_prefetch_runs_total'))),
+    },
+  }),
+];
+
+const integrity = () => [
+  stat({
+    title: 'Wrong on arrival',
+    description: 'Files from upstreams with wrong bytes, another length or a wrong Content-MD5, in the time shown.',
+    unit: 'count',
+    width: 6,
+    decimals: 0,
+    steps: [{ from: 0.5, color: 'red' }],
+    queries: {
+      '{{result}}': sumBy('result', increase(of('imgapi_mirror_integrity_checks_total', 'result!="right"'))),
+    },
+  }),
+  stat({
+    title: 'Rotted on disk',
+    description: 'Stored files that were no longer what arrived, found by scrub in the time shown.',
+    unit: 'count',
+    width: 6,
+    decimals: 0,
+    steps: [{ from: 0.5, color: 'red' }],
+    queries: { '{{instance}}': increase(of('imgapi_mirror_scrubbed_blobs_total', 'result="rotted"')) },
+  }),
+  stat({
+    title: 'Since all was found right',
+    description: 'Time since everything stored had been read again; see cache.scrubEvery.',
+    unit: 'seconds',
+    width: 6,
+    none: 'not yet',
+    queries: { '{{instance}}': `time() - ${of('imgapi_mirror_scrub_last_success_timestamp_seconds')}` },
+  }),
+  stat({
+    title: 'Accepted changes',
+    description: 'Changes of images that an operator has accepted, in the time shown.',
+    unit: 'count',
+    width: 6,
+    decimals: 0,
+    queries: { '{{instance}}': increase(of('imgapi_mirror_trust_accepted_total')) },
+  }),
+  graph({
+    title: 'Checks on arrival',
+    description:
+      'Files from upstreams by what was found; sha1: wrong bytes; size: another length; md5: a wrong Content-MD5.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    isStacked: true,
+    queries: { '{{result}}': sumBy('result', rate(of('imgapi_mirror_integrity_checks_total'))) },
+  }),
+  graph({
+    title: 'Scrub',
+    description: 'Stored files read again, by what was found; repaired: only what was noted of it was wrong.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    isStacked: true,
+    queries: {
+      '{{result}}': sumBy('result', rate(of('imgapi_mirror_scrubbed_blobs_total'))),
+      'fetched anew: {{result}}': sumBy('result', rate(of('imgapi_mirror_scrub_refetches_total'))),
+    },
+  }),
+  graph({
+    title: 'Scrub throughput',
+    description: 'Bytes of stored files read again per second: 32 MiB/s at most.',
+    unit: 'bytesPerSecond',
+    width: 8,
+    queries: { '{{instance}}': rate(of('imgapi_mirror_scrubbed_bytes_total')) },
+  }),
+];

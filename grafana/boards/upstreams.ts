@@ -1,0 +1,190 @@
+/** How each upstream does: state, speed, what is asked of it, what fails. */
+import { createBoard, type Board } from './board.ts';
+import { ofUpstreams, quantile, rate, sumBy } from './expressions.ts';
+import { graph, stat } from './panel.ts';
+
+const REQUESTS = 'imgapi_mirror_upstream_requests_total';
+const SECONDS = 'imgapi_mirror_upstream_response_seconds_bucket';
+
+export function upstreamsBoard(): Board {
+  return createBoard({
+    name: 'upstreams',
+    title: 'Upstreams',
+    description: 'How each upstream does: state, speed, what is asked of it, what fails.',
+    hasUpstreams: true,
+    rows: [
+      { title: 'State', panels: state() },
+      { title: 'Traffic', panels: traffic() },
+      { title: 'Failures', panels: failures() },
+      { title: 'Lists', panels: lists() },
+    ],
+  });
+}
+
+const state = () => [
+  stat({
+    title: 'Lists',
+    description: "Whether the last refresh of the upstream's list went well on every mirror.",
+    unit: 'state',
+    width: 8,
+    none: 'no upstream',
+    words: {
+      1: { text: 'up', color: 'green' },
+      0: { text: 'failing', color: 'red' },
+      NaN: { text: 'offline', color: 'blue' },
+    },
+    queries: { '{{upstream}}': `min by (upstream) (${ofUpstreams('imgapi_mirror_upstream_up')})` },
+  }),
+  stat({
+    title: 'Breakers',
+    description: 'Open: it has failed lately and others are asked first. Half-open: the next request tries it.',
+    unit: 'state',
+    width: 8,
+    none: 'no upstream',
+    words: {
+      0: { text: 'closed', color: 'green' },
+      0.5: { text: 'half-open', color: 'yellow' },
+      1: { text: 'open', color: 'red' },
+    },
+    queries: {
+      '{{upstream}} {{kind}}': `max by (upstream, kind) (${ofUpstreams('imgapi_mirror_upstream_breaker_open')})`,
+    },
+  }),
+  stat({
+    title: 'Age of its list',
+    description: 'Since the upstream last confirmed its list; a stale list is still served.',
+    unit: 'seconds',
+    width: 8,
+    none: 'never confirmed',
+    steps: [
+      { from: 900, color: 'yellow' },
+      { from: 3600, color: 'red' },
+    ],
+    queries: { '{{upstream}}': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_list_age_seconds')})` },
+  }),
+];
+
+const traffic = () => [
+  graph({
+    title: 'Throughput',
+    description: 'Bytes per second from each upstream, by what was asked for.',
+    unit: 'bytesPerSecond',
+    width: 12,
+    isStacked: true,
+    queries: {
+      '{{upstream}} {{kind}}': sumBy(
+        'upstream, kind',
+        rate(ofUpstreams('imgapi_mirror_upstream_response_bytes_total')),
+      ),
+    },
+  }),
+  graph({
+    title: 'Bandwidth limit in force',
+    description: 'The limit of upstreams[].bandwidth, beside the files that came; no line where there is no limit.',
+    unit: 'bytesPerSecond',
+    width: 12,
+    queries: {
+      '{{upstream}} limit': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_bandwidth_limit_bytes_per_second')} < +Inf)`,
+      '{{upstream}} files': sumBy(
+        'upstream',
+        rate(ofUpstreams('imgapi_mirror_upstream_response_bytes_total', 'kind="file"')),
+      ),
+    },
+  }),
+  graph({
+    title: 'Time to an answer, median',
+    description: 'From a request to the headers of its answer, by what was asked for.',
+    unit: 'seconds',
+    width: 8,
+    queries: { '{{upstream}} {{kind}}': quantile(0.5, ofUpstreams(SECONDS), 'upstream, kind') },
+  }),
+  graph({
+    title: 'Time to an answer, slowest 5 %',
+    description: 'One request in twenty waits longer than this for the headers of its answer.',
+    unit: 'seconds',
+    width: 8,
+    queries: { '{{upstream}} {{kind}}': quantile(0.95, ofUpstreams(SECONDS), 'upstream, kind') },
+  }),
+  graph({
+    title: 'Transfers held back',
+    description:
+      'Transfers that wait for a bandwidth limit, or for clients, on average: seconds of waiting per second.',
+    unit: 'count',
+    width: 8,
+    queries: { '{{upstream}}': sumBy('upstream', rate(ofUpstreams('imgapi_mirror_upstream_throttled_seconds_total'))) },
+  }),
+];
+
+const failures = () => [
+  graph({
+    title: 'Requests by result',
+    description: 'A status class, or why there was no answer; aborted: the mirror had no use for it any more.',
+    unit: 'requestsPerSecond',
+    width: 12,
+    isStacked: true,
+    queries: { '{{upstream}} {{result}}': sumBy('upstream, result', rate(ofUpstreams(REQUESTS))) },
+  }),
+  graph({
+    title: 'Without an answer',
+    description: 'Requests that found no connection, timed out or broke off, or were answered 5xx.',
+    unit: 'requestsPerSecond',
+    width: 12,
+    queries: {
+      '{{upstream}} {{kind}} {{result}}': `${sumBy(
+        'upstream, kind, result',
+        rate(ofUpstreams(REQUESTS, 'result=~"5xx|connect|timeout|body"')),
+      )} > 0`,
+    },
+  }),
+  graph({
+    title: 'Stalls and failovers',
+    description: 'Attempts at files that got nothing for too long, and times the next source was asked instead.',
+    unit: 'eventsPerSecond',
+    width: 12,
+    queries: {
+      '{{upstream}} stalls': sumBy('upstream', rate(ofUpstreams('imgapi_mirror_transfer_stalls_total'))),
+      '{{upstream}} failovers': sumBy('upstream', rate(ofUpstreams('imgapi_mirror_transfer_failovers_total'))),
+    },
+  }),
+  graph({
+    title: 'Breakers that open and close',
+    description: 'Transitions per second; an upstream that flaps opens its breaker again and again.',
+    unit: 'eventsPerSecond',
+    width: 12,
+    queries: {
+      '{{upstream}} {{kind}} {{to}}': sumBy(
+        'upstream, kind, to',
+        rate(ofUpstreams('imgapi_mirror_upstream_breaker_transitions_total')),
+      ),
+    },
+  }),
+];
+
+const lists = () => [
+  graph({
+    title: 'Images listed',
+    description: 'Images in the newest good list of each upstream.',
+    unit: 'count',
+    width: 8,
+    queries: { '{{upstream}}': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_images')})` },
+  }),
+  graph({
+    title: 'Refreshes by result',
+    description: 'Held: a list that was empty or shrank and was not taken; refresh --accept takes it.',
+    unit: 'eventsPerSecond',
+    width: 8,
+    queries: {
+      '{{upstream}} {{result}}': sumBy('upstream, result', rate(ofUpstreams('imgapi_mirror_catalog_refreshes_total'))),
+    },
+  }),
+  graph({
+    title: 'Bad entries, refused look-ups',
+    description: 'Entries dropped from the newest list; and look-ups of unlisted images per second beyond the budget.',
+    unit: 'count',
+    width: 8,
+    queries: {
+      '{{upstream}} dropped entries': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_list_dropped_entries')})`,
+      '{{upstream}} refused look-ups': sumBy('upstream', rate(ofUpstreams('imgapi_mirror_lookups_refused_total'))),
+    },
+  }),
+];

@@ -1,0 +1,23 @@
+/** Whether this mirror can serve, from its rooms. */
+import { probeDir } from '../blobs/probe-dir.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import { createReadiness, type Readiness } from '../operations/ready.ts';
+import type { ImageIndex } from '../records/image-index.ts';
+
+export function readinessOf(rooms: {
+  readonly dir: string;
+  readonly catalog: Pick<Catalog, 'peek' | 'state'>;
+  readonly index: Pick<ImageIndex, 'images'>;
+  readonly isStopping: () => boolean;
+  readonly monotonicNow: () => number;
+}): Readiness {
+  const { dir, catalog, index, isStopping, monotonicNow } = rooms;
+  return createReadiness({
+    isStopping,
+    hasList: () => catalog.peek(undefined) !== undefined,
+    problems: () => catalog.state().upstreams.flatMap(({ problem }) => problem ?? []),
+    hasKept: async () => (await index.images()).length > 0,
+    probe: async () => probeDir(dir),
+    monotonicNow,
+  });
+}

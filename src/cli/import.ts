@@ -1,0 +1,30 @@
+/** `import`: takes the images of a bundle in. */
+import { roughSize } from '../config/units.ts';
+import { absolute, createBundleTeller, pathOption, summaryLine } from './bundle-values.ts';
+import { EXIT, type CommandIo } from './io.ts';
+import type { OptionValues } from './parse-options.ts';
+import { withMirror, writeJson } from './with-mirror.ts';
+
+export async function importBundle(
+  options: OptionValues,
+  io: CommandIo,
+  [bundle = '']: readonly string[],
+): Promise<number> {
+  return withMirror(options, io, async (mirror) => {
+    const asJson = options.has('json');
+    const dryRun = options.has('dry-run');
+    const input = { bundle: absolute(io, bundle), ...pathOption(options, io, 'trust'), dryRun };
+    const teller = createBundleTeller(io, 'import', asJson);
+    const result = await mirror.run('import', input, (event) => teller.onEvent(event)).finally(() => teller.end());
+    if (asJson) {
+      writeJson(io.stdout, result);
+      return EXIT.done;
+    }
+    const verb = dryRun ? 'would import' : 'imported';
+    io.stdout.write(
+      `${verb} ${result.imported} images: ${result.storedFiles} files (${roughSize(result.storedBytes)}) that were not here\n`,
+    );
+    io.stdout.write(`the bundle: ${summaryLine(result)}\n`);
+    return EXIT.done;
+  });
+}

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { API, methodsOf, OPENAPI_URL } from '../../../src/http/api-paths.ts';
+import { openapi } from '../../../src/http/openapi.ts';
+import type { VerbSpec } from '../../../src/operations/operation.ts';
+import { isWrite, VERBS, type Verb } from '../../../src/operations/verbs.ts';
+
+interface Described {
+  readonly operationId: string;
+  readonly security?: readonly unknown[];
+  readonly requestBody?: { readonly content: Record<string, { readonly schema: { readonly required?: string[] } }> };
+  readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean }[];
+}
+
+/** As whoever reads it gets it. */
+const document = JSON.parse(JSON.stringify(openapi())) as {
+  readonly openapi: string;
+  readonly paths: Record<string, Record<string, Described>>;
+};
+
+function described(verb: Verb): Described | undefined {
+  const { path, method }: VerbSpec = VERBS[verb];
+  return document.paths[`${API}/${path.replace(/:(\w+)/, '{$1}')}`]?.[method.toLowerCase()];
+}
+
+const verbs = Object.keys(VERBS).filter((name): name is Verb => Object.hasOwn(VERBS, name));
+
+test('every verb is described where it is reached, and nothing else is', () => {
+  assert.match(document.openapi, /^3\.1\./);
+  for (const verb of verbs) assert.equal(described(verb)?.operationId, verb);
+  const count = Object.values(document.paths).reduce((sum, methods) => sum + Object.keys(methods).length, 0);
+  assert.equal(count, verbs.length);
+});
+
+test('writes need the token and say what they take; reads need none and have parameters', () => {
+  for (const verb of verbs) {
+    const found = described(verb);
+    assert.equal(found?.security !== undefined, isWrite(verb), verb);
+    assert.equal(found?.requestBody !== undefined, isWrite(verb), verb);
+    assert.equal(found?.parameters !== undefined, !isWrite(verb), verb);
+  }
+  assert.deepEqual(described('prefetch')?.requestBody?.content['application/json']?.schema.required, ['selectors']);
+});
+
+test('what stands in a path is a required parameter of it, and lists are given by repeating the singular', () => {
+  assert.deepEqual(
+    described('show')?.parameters?.map(({ name, in: where, required }) => [name, where, required]),
+    [['uuid', 'path', true]],
+  );
+  assert.deepEqual(
+    described('list')?.parameters?.map(({ name, in: where }) => `${where} ${name}`),
+    ['query selector', 'query limit', 'query offset'],
+  );
+});
+
+test('a path knows its methods, and what is no path of the API knows none', () => {
+  assert.deepEqual(methodsOf(OPENAPI_URL), ['GET', 'HEAD']);
+  assert.deepEqual(methodsOf(`${API}/pins`), ['POST', 'DELETE']);
+  assert.deepEqual(methodsOf(`${API}/status`), ['GET', 'HEAD']);
+  assert.deepEqual(methodsOf(`${API}/images/some-uuid`), ['GET', 'HEAD']);
+  for (const path of ['/images', `${API}/`, `${API}/nothing`, `${API}/images/a/b`, `${API}/statusx`])
+    assert.equal(methodsOf(path), undefined, path);
+});

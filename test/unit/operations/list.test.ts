@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import type { ImageUuid } from '../../../src/imgapi/ids.ts';
+import { createList, type ListInput, type ListResult } from '../../../src/operations/list.ts';
+import { uuidOf } from '../../support/manifest-of.ts';
+import { FACTS, fakeKnown, NO_CONTEXT } from './known.ts';
+
+async function list(input: ListInput, conflicts: readonly string[] = []): Promise<ListResult> {
+  const { selection } = fakeKnown();
+  const deps = { selection, facts: FACTS, conflicts: () => new Set(conflicts as ImageUuid[]) };
+  return createList(deps).run(input, NO_CONTEXT);
+}
+
+test('an image in a line: what its manifest says, and how it stands here', async () => {
+  const { images, total } = await list({ selectors: ['name=web'] }, [uuidOf(3)]);
+  assert.equal(total, 1);
+  assert.deepEqual(images, [
+    {
+      uuid: uuidOf(3),
+      name: 'web',
+      // Some upstreams write numbers.
+      version: '3',
+      os: 'smartos',
+      type: 'zone-dataset',
+      publishedAt: '2022-01-01T00:00:00Z',
+      size: 1000,
+      origin: uuidOf(1),
+      upstreams: ['up0', 'up1'],
+      listed: true,
+      cached: true,
+      pinned: true,
+      conflict: true,
+    },
+  ]);
+  assert.equal((await list({ selectors: ['name=shop'] })).images[0]?.conflict, false);
+});
+
+test('a page is a part of what is selected, and the total stays', async () => {
+  const pages = [];
+  for (const offset of [0, 2, 4, 6]) pages.push(await list({ offset, limit: 2 }));
+  assert.deepEqual(
+    pages.map(({ images }) => images.length),
+    [2, 2, 1, 0],
+  );
+  assert.ok(pages.every(({ total }) => total === 5));
+  const uuids = pages.flatMap(({ images }) => images.map(({ uuid }) => uuid));
+  assert.equal(new Set(uuids).size, 5);
+});
+
+test('nothing selected is an empty list with the reason', async () => {
+  const { images, total, warnings } = await list({ selectors: ['name=nothing'] });
+  assert.deepEqual([images, total], [[], 0]);
+  assert.match(warnings.join('\n'), /nothing/);
+});
