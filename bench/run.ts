@@ -13,13 +13,16 @@ import { followers } from './followers.ts';
 import { herd } from './herd.ts';
 import { hit } from './hit.ts';
 import { lists } from './lists.ts';
+import { scrape } from './scrape.ts';
 import { start } from './start.ts';
 import type { BenchPart } from './support/bench.ts';
 import { formatTable, verdictOf, type Figure } from './support/figures.ts';
 import { measuredCode } from './support/mirror.ts';
 
 /** In the order they run: the one that leaves most to be written to the disk comes last. */
-const PARTS: ReadonlyMap<string, BenchPart> = new Map(Object.entries({ herd, followers, lists, start, bandwidth, bundle, hit }));
+const PARTS: ReadonlyMap<string, BenchPart> = new Map(
+  Object.entries({ herd, followers, lists, scrape, start, bandwidth, bundle, hit }),
+);
 /** The slowest part takes a fifth of this here. */
 const PART_MS = 150_000;
 const RESULTS_DIR = fileURLToPath(new URL('results/', import.meta.url));

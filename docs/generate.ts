@@ -107,7 +107,8 @@ async function main(args: readonly string[]): Promise<number> {
     return 0;
   }
   const stale = documents.filter(({ name, text }) => text !== currentText(name));
-  for (const { name, source } of stale) console.error(`${path.join('docs', name)} is not what ${source} says; run \`npm run docs\``);
+  for (const { name, source } of stale)
+    console.error(`${path.join('docs', name)} is not what ${source} says; run \`npm run docs\``);
   return stale.length === 0 ? 0 : 1;
 }
 

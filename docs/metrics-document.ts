@@ -30,12 +30,12 @@ how to scrape it, and alerts.
 
 ## What it saves
 
-What clients got, what it cost, and the part that was saved, over a day:
+The files that clients got, what the WAN carried for all of it, and the part that was saved, over a day:
 
 \`\`\`promql
-sum by (instance) (increase(imgapi_mirror_http_response_bytes_total[1d]))
+sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d]))
 sum by (instance, cause) (increase(imgapi_mirror_upstream_cause_bytes_total[1d]))
-1 - sum by (instance) (increase(imgapi_mirror_upstream_response_bytes_total[1d])) / sum by (instance) (increase(imgapi_mirror_http_response_bytes_total[1d]))
+1 - sum by (instance) (increase(imgapi_mirror_upstream_response_bytes_total[1d])) / sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d]))
 \`\`\`
 
 Causes: \`demand\`, a client waits; \`prefetch\`, nobody waits yet; \`revalidation\`, lists and channels, fetched again whether they changed or not; \`resume\`, what was there already and came again, because an

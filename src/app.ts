@@ -8,6 +8,7 @@ import { createPrefetchRoom } from './app/prefetch.ts';
 import { readinessOf } from './app/readiness.ts';
 import { createScrubRoom } from './app/scrub.ts';
 import { createStorage } from './app/storage.ts';
+import { createTraces } from './app/traces.ts';
 import { createUpstreams } from './app/upstreams.ts';
 import { measureUse } from './blobs/upkeep.ts';
 import type { SpaceKeeper } from './blobs/reservation.ts';
@@ -25,6 +26,7 @@ import { healthyFirst } from './downloads/healthy-first.ts';
 import { createDownloads, type Downloads } from './downloads/registry.ts';
 import { drainServer } from './http/drain.ts';
 import { createSecureServers, type TlsPair } from './http/tls.ts';
+import { MirrorError } from './imgapi/errors.ts';
 import { registerGauges } from './metrics/gauges.ts';
 import { countTransfers } from './metrics/meters.ts';
 import { createMetrics } from './metrics/metrics.ts';
@@ -79,7 +81,8 @@ export function createApp(config: Config, deps: AppDeps): App {
   /** What is in force of the keys that a reload applies; the others are read once, here. */
   let live = config;
   metrics.configReloadedAt.set(now() / 1000);
-  const upstreamRoom = createUpstreams(config, deps, metrics, product);
+  const traces = createTraces(deps);
+  const upstreamRoom = createUpstreams(config, deps, metrics, product, traces?.upstreams);
   const { all: upstreams, healths, healthOf, bandwidths, clocks, via, loops } = upstreamRoom;
   const records = createRecords({ store: deps.recordsStore, log });
   const imageIndex = createImageIndex(createKeptManifests({ log }, { dir }));
@@ -277,6 +280,7 @@ export function createApp(config: Config, deps: AppDeps): App {
   });
 
   const stopping = new AbortController();
+  const stop = (): void => stopping.abort(new MirrorError('ShuttingDown', 'the mirror is shutting down'));
   const secure = deps.tls === undefined ? undefined : createSecureServers(deps.tls);
   const http = createHttp(
     {
@@ -298,6 +302,7 @@ export function createApp(config: Config, deps: AppDeps): App {
       }),
       via,
       onMirrorAsks: () => loops.suspect(),
+      spans: traces?.requests,
       secure,
       updateGauges,
     },
@@ -325,11 +330,13 @@ export function createApp(config: Config, deps: AppDeps): App {
     async start(mode = 'serve') {
       await Promise.all([catalog.start(), pinRoom.load()]);
       storage.start();
-      void storage.whenCounted.then(() => pinRoom.start());
-      if (mode === 'serve') {
+      void storage.whenCounted.then(() => {
+        if (stopping.signal.aborted) return;
+        pinRoom.start();
+        if (mode === 'command') return;
         scrubRoom.scrub.start();
         prefetchRoom.start();
-      }
+      });
     },
     reload(next, tls) {
       live = next;
@@ -349,13 +356,13 @@ export function createApp(config: Config, deps: AppDeps): App {
     clockSkewMs: (upstream) => clocks.skewMs(upstream),
     async drain() {
       const { drainTimeout: drainMs } = live.listen;
-      stopping.abort();
+      stop();
       // At once: what it follows would count as followed.
       await prefetchRoom.close();
       await drainServer(server, { drainMs, silent: http.silent, secure, onLook: () => downloads.stopUnfollowed() });
     },
     async close() {
-      stopping.abort();
+      stop();
       storage.stop();
       await Promise.all([scrubRoom.close(), prefetchRoom.close()]);
       resolver.close();
@@ -369,6 +376,7 @@ export function createApp(config: Config, deps: AppDeps): App {
       await digester.close();
       await trust.close();
       await records.close();
+      await deps.tracing?.close();
     },
   };
 }

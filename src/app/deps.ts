@@ -2,6 +2,7 @@
 import type { Log } from '../config/log.ts';
 import type { TlsPair } from '../http/tls.ts';
 import type { RecordsStore } from '../records/records.ts';
+import type { Tracing } from '../tracing/tracing.ts';
 
 export interface AppDeps {
   readonly log: Log;
@@ -13,6 +14,8 @@ export interface AppDeps {
   readonly tls?: TlsPair | undefined;
   /** Any of them lets a request of the admin API change something. */
   readonly adminTokens: readonly string[];
+  /** Records requests, download attempts and upstream calls; closed with the app. Default: nothing is recorded. */
+  readonly tracing?: Tracing | undefined;
   readonly hostname: string;
   readonly nodeVersion: string;
   /** ms since the epoch. */

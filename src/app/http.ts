@@ -22,9 +22,11 @@ import { imageIconRoute } from '../http/routes/image-icon.ts';
 import { imageRoute } from '../http/routes/image.ts';
 import { imagesRoute } from '../http/routes/images.ts';
 import { metricsRoute } from '../http/routes/metrics.ts';
+import { pageRoute } from '../http/routes/page.ts';
 import { pingRoute } from '../http/routes/ping.ts';
 import { readyRoute } from '../http/routes/ready.ts';
 import { setupScriptRoute } from '../http/routes/setup-script.ts';
+import type { RequestContext } from '../http/request-context.ts';
 import { createServer, type FinishedRequest } from '../http/server.ts';
 import { trackSilentConnections, type SilentConnections } from '../http/silent-connections.ts';
 import type { SecureServers } from '../http/tls.ts';
@@ -33,6 +35,8 @@ import type { Metrics } from '../metrics/metrics.ts';
 import type { Keeper } from '../records/keeper.ts';
 import type { Readiness } from '../operations/ready.ts';
 import type { Operations } from '../operations/verbs.ts';
+import { createPage } from '../page/page.ts';
+import type { RequestSpans } from '../tracing/request-spans.ts';
 import type { Via } from '../upstream/via.ts';
 import type { AppDeps } from './deps.ts';
 
@@ -57,6 +61,8 @@ export interface HttpRooms {
   /** Another mirror has asked for something. */
   readonly onMirrorAsks: () => void;
   readonly secure: SecureServers | undefined;
+  /** Undefined: nothing is traced. */
+  readonly spans: RequestSpans | undefined;
   /** Brings the gauges up to date before a scrape. */
   readonly updateGauges: () => Promise<void>;
 }
@@ -80,9 +86,10 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
   const { product, metrics, catalog, resolver, blobs, downloads, keeper, icons, via, secure } = rooms;
   const { log, now, monotonicNow, hostname } = rooms.deps;
   const { isOffline } = options;
-  const onFinished = (request: FinishedRequest): void => {
+  const onFinished = (request: FinishedRequest, context: RequestContext): void => {
     countRequest(metrics, request);
     logRequest(log, request);
+    rooms.spans?.onFinished(request, context);
   };
   const gate = createClientGate({ onRefused: (reason) => metrics.refused.inc({ reason }) }, options.listen);
   const server = createServer(
@@ -108,7 +115,9 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
       },
     },
   );
-  const sendJson = createJsonSender(createCompressor());
+  rooms.spans?.watch(server);
+  const compressor = createCompressor();
+  const sendJson = createJsonSender(compressor);
   pingRoute(server, { sendJson, product });
   channelsRoute(server, { sendJson, catalog });
   imagesRoute(server, {
@@ -146,6 +155,8 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
     },
   );
   apiRoutes(server, { operations: rooms.operations, access, sendJson, log, stopping: rooms.stopping });
+  const page = createPage({ operations: rooms.operations, version: PRODUCT.version, now });
+  pageRoute(server, { page, compressor, stopping: rooms.stopping });
   eventsRoute(server, { operations: rooms.operations, stopping: rooms.stopping, log, monotonicNow });
   readyRoute(server, { sendJson, readiness: rooms.readiness });
   healthRoute(server, { sendJson, version: PRODUCT.version });

@@ -11,9 +11,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { createAccept } from '../operations/accept.ts';
 import { createDownloadsList, describeDownloads, type Labels } from '../operations/downloads.ts';
 import { createEvict } from '../operations/evict.ts';
-import { createExport } from '../operations/export.ts';
 import { labelOf } from '../operations/image-label.ts';
-import { createImport } from '../operations/import.ts';
 import { createList } from '../operations/list.ts';
 import type { Operation } from '../operations/operation.ts';
 import { createPin } from '../operations/pin.ts';
@@ -23,7 +21,6 @@ import { createSelection } from '../operations/selection.ts';
 import { createShow } from '../operations/show.ts';
 import { createStatus, type StatusResult } from '../operations/status.ts';
 import { createUnpin } from '../operations/unpin.ts';
-import { createVerify } from '../operations/verify.ts';
 import type { Operations } from '../operations/verbs.ts';
 import type { ImageIndex } from '../records/image-index.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
@@ -88,20 +85,29 @@ export function createOperations(rooms: OperationRooms): Operations {
     unpin: checked(createUnpin({ selection, known, pins: pinRoom.pins, forgetUnstored: pinRoom.forgetUnstored })),
     evict: checked(createEvict({ selection, evictImages: storage.eviction.evictImages, index })),
     scrub: checked(rooms.scrub.operation),
-    export: checked(createExport({ selection, blobs, kept: rooms.kept, monotonicNow: rooms.deps.monotonicNow })),
-    import: checked(
-      createImport({
-        blobs,
-        space: storage.countedSpace,
-        kept: rooms.kept,
-        remembered: (uuid) => rooms.trust.recall(uuid)?.files,
-        onImported: async () => catalog.noteImported(),
-        log: rooms.deps.log,
-        now: rooms.deps.now,
-        monotonicNow: rooms.deps.monotonicNow,
-      }),
-    ),
-    verify: checked(createVerify({ monotonicNow: rooms.deps.monotonicNow })),
+    export: late(async () => {
+      const { createExport } = await import('../operations/export.ts');
+      return checked(createExport({ selection, blobs, kept: rooms.kept, monotonicNow: rooms.deps.monotonicNow }));
+    }),
+    import: late(async () => {
+      const { createImport } = await import('../operations/import.ts');
+      return checked(
+        createImport({
+          blobs,
+          space: storage.countedSpace,
+          kept: rooms.kept,
+          remembered: (uuid) => rooms.trust.recall(uuid)?.files,
+          onImported: async () => catalog.noteImported(),
+          log: rooms.deps.log,
+          now: rooms.deps.now,
+          monotonicNow: rooms.deps.monotonicNow,
+        }),
+      );
+    }),
+    verify: late(async () => {
+      const { createVerify } = await import('../operations/verify.ts');
+      return checked(createVerify({ monotonicNow: rooms.deps.monotonicNow }));
+    }),
     accept: checked(createAccept({ trust: rooms.trust })),
     refresh: checked(createRefresh({ catalog, negatives: records.negatives, isOffline: rooms.config.offline })),
   };
@@ -117,6 +123,11 @@ function labelsOf(catalog: Pick<Catalog, 'peek'>): Labels {
 
 function timeOf(atMs: number | undefined): string | null {
   return atMs === undefined ? null : new Date(atMs).toISOString();
+}
+
+/** Loads an operation when it is first asked for: no start waits for what few runs need. */
+function late(load: () => Promise<Operations[keyof Operations]>): Operations[keyof Operations] {
+  return { run: async (input, context) => (await load()).run(input, context) };
 }
 
 /** Its input comes checked against the fields of its verb, which say what its type says. */

@@ -12,6 +12,7 @@ import { createImgapiUpstream } from '../upstream/imgapi-upstream.ts';
 import { paceUpstream } from '../upstream/paced-upstream.ts';
 import { createOfflineHttpClient } from '../upstream/offline-http-client.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { traceAttempts, traceHttpClient, type UpstreamSpansDeps } from '../tracing/upstream-spans.ts';
 import { createLoopWatch, type LoopWatch } from '../upstream/loop-watch.ts';
 import { createVia, type Via } from '../upstream/via.ts';
 import type { AppDeps } from './deps.ts';
@@ -29,7 +30,14 @@ export interface Upstreams {
   update(next: Config): void;
 }
 
-export function createUpstreams(config: Config, deps: AppDeps, metrics: Metrics, product: string): Upstreams {
+export function createUpstreams(
+  config: Config,
+  deps: AppDeps,
+  metrics: Metrics,
+  product: string,
+  /** Undefined: nothing is traced. */
+  traces: UpstreamSpansDeps | undefined,
+): Upstreams {
   const clocks = createClockCheck({ log: deps.log, now: deps.now });
   const via = createVia();
   const loops = createLoopWatch({ via, monotonicNow: deps.monotonicNow });
@@ -50,8 +58,10 @@ export function createUpstreams(config: Config, deps: AppDeps, metrics: Metrics,
       via: via.headerFor(upstream.name),
       loops,
       health: healthOf(upstream.name),
+      traces,
     });
-    return paceUpstream(guarded, bandwidth);
+    const paced = paceUpstream(guarded, bandwidth);
+    return traces === undefined ? paced : traceAttempts(paced, traces);
   });
   return {
     all,
@@ -78,10 +88,11 @@ function createUpstream(
     readonly via: string;
     readonly loops: LoopWatch;
     readonly health: UpstreamHealth;
+    readonly traces: UpstreamSpansDeps | undefined;
   },
 ): Upstream {
   const { name, url } = options;
-  const { product, clocks, via, loops, health } = around;
+  const { product, clocks, via, loops, health, traces } = around;
   const about = {
     name,
     url,
@@ -108,7 +119,8 @@ function createUpstream(
     via,
   });
   const metered = meterHttpClient(http, name, metrics, deps.monotonicNow);
-  const watched = loops.watchHttpClient(clocks.watch(name, watchHttpClient(metered, health)), name);
+  const traced = traces === undefined ? metered : traceHttpClient(metered, name, traces);
+  const watched = loops.watchHttpClient(clocks.watch(name, watchHttpClient(traced, health)), name);
   const upstream = createImgapiUpstream({ http: watched }, about);
   return guardUpstream(loops.guard(upstream), health);
 }

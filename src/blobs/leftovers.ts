@@ -26,12 +26,15 @@ export interface Leftover {
 
 const SHA1_DIGITS = 40;
 
+/** `resting`: without what this process is writing, whose files are then not looked at: hundreds of them take their time. */
+export type WhichLeftovers = 'all' | 'resting';
+
 /** @throws MirrorError InternalError if the disk cannot tell. */
-export async function listLeftovers(context: DiskContext): Promise<Leftover[]> {
+export async function listLeftovers(context: DiskContext, which: WhichLeftovers = 'all'): Promise<Leftover[]> {
   const { layout } = context;
   // Partials first: one that is moved to quarantine meanwhile is then found twice rather than not at all.
-  const partials = await listPlace(context, 'partial', layout.partialDir, (name) => name.slice(0, SHA1_DIGITS));
-  const quarantined = await listPlace(context, 'quarantine', layout.quarantineDir, (name) =>
+  const partials = await listPlace(context, which, 'partial', layout.partialDir, (name) => name.slice(0, SHA1_DIGITS));
+  const quarantined = await listPlace(context, which, 'quarantine', layout.quarantineDir, (name) =>
     name.endsWith('.json') ? name.slice(0, -'.json'.length) : name,
   );
   return [...partials, ...quarantined];
@@ -65,6 +68,7 @@ function isInUse({ openPartials, openStaged }: DiskContext, sha1: Sha1Hex): bool
 
 async function listPlace(
   context: DiskContext,
+  which: WhichLeftovers,
   place: Leftover['place'],
   dir: string,
   groupOf: (name: string) => string,
@@ -81,6 +85,7 @@ async function listPlace(
       const sha1 = group.slice(0, SHA1_DIGITS);
       if (!isSha1Hex(sha1)) continue;
       const isOpen = place === 'partial' && isInUse(context, sha1);
+      if (isOpen && which === 'resting') continue;
       leftovers.push({ place, sha1, paths, isOpen, ...(await measure(paths)) });
     }
     return leftovers;

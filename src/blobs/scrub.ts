@@ -237,13 +237,15 @@ export function createScrub(deps: ScrubDeps, options: ScrubOptions): Scrub {
 
   async function work(): Promise<void> {
     while (!stopping.signal.aborted) {
+      // What this look is bound to: by the time it has failed, the way may be free again.
+      const madeWay = yielding.signal;
       try {
         const idleMs = await look();
         if (idleMs > 0) await sleep(idleMs, stopping.signal);
       } catch (error) {
         if (stopping.signal.aborted) return;
         // It has made way for `checkAll`, whose turn comes before the next of its own.
-        if (yielding.signal.aborted) continue;
+        if (madeWay.aborted) continue;
         log.error({ err: error }, 'the background scrub has failed; tried again in a minute');
         await sleep(60_000, stopping.signal).catch(() => {});
       }

@@ -6,7 +6,7 @@ import type { DiskContext } from './disk-context.ts';
 import { syncDir } from './durable-file.ts';
 import { errnoOf, storageError } from './errno.ts';
 import { bytesOnDisk, footprintOf } from './footprint.ts';
-import { listLeftovers, removeLeftover, type Leftover } from './leftovers.ts';
+import { listLeftovers, removeLeftover, type Leftover, type WhichLeftovers } from './leftovers.ts';
 import type { OpenCount } from './open-count.ts';
 import { ignoreMissing } from './quarantine.ts';
 import type { TalliedBlob } from './tally.ts';
@@ -30,7 +30,7 @@ export interface Upkeep {
    * @returns the bytes freed; 0 if it stays or was not there. @throws MirrorError InternalError
    */
   remove(sha1: Sha1Hex): Promise<number>;
-  leftovers(): Promise<Leftover[]>;
+  leftovers(which?: WhichLeftovers): Promise<Leftover[]>;
   /** @returns the bytes freed; 0 if it is in use by now. @throws MirrorError InternalError */
   removeLeftover(leftover: Leftover): Promise<number>;
   /**
@@ -70,33 +70,39 @@ export function createUpkeep(context: DiskContext, opens: OpenCount, dir: string
     has: (sha1) => tally.has(sha1),
     isOpen: (sha1) => opens.has(sha1),
     remove,
-    leftovers: async () => listLeftovers(context),
+    leftovers: async (which) => listLeftovers(context, which),
     removeLeftover: async (leftover) => removeLeftover(context, leftover),
     async usedBytes(besides) {
       // Before and after: a blob that goes to quarantine meanwhile must not be missed in both places.
       const before = tally.footprint();
       let bytes = await topLevelBytes(dir);
-      for (const { place, sha1, isOpen, bytes: each } of await listLeftovers(context)) {
-        if (!isOpen && (place === 'quarantine' || sha1 !== besides)) bytes += each;
+      for (const { place, sha1, bytes: each } of await listLeftovers(context, 'resting')) {
+        if (place === 'quarantine' || sha1 !== besides) bytes += each;
       }
       return bytes + Math.max(before, tally.footprint());
     },
   };
 }
 
-/** For metrics; all NaN where the disk cannot tell: a scrape must not fail for it. */
-export async function measureUse(upkeep: Upkeep): Promise<{
+/**
+ * For metrics; all NaN where the disk cannot tell: a scrape must not fail for it.
+ * @param runningBytes what the running downloads have written, which is not looked up on the disk
+ */
+export async function measureUse(
+  upkeep: Upkeep,
+  runningBytes: number,
+): Promise<{
   readonly usedBytes: number;
   readonly partialBytes: number;
   readonly quarantinedFiles: number;
   readonly quarantinedBytes: number;
 }> {
   try {
-    const leftovers = await upkeep.leftovers();
+    const leftovers = await upkeep.leftovers('resting');
     const quarantined = leftovers.filter(({ place }) => place === 'quarantine');
     return {
       usedBytes: await upkeep.usedBytes(),
-      partialBytes: bytesOf(leftovers.filter(({ place }) => place === 'partial')),
+      partialBytes: runningBytes + bytesOf(leftovers.filter(({ place }) => place === 'partial')),
       quarantinedFiles: quarantined.length,
       quarantinedBytes: bytesOf(quarantined),
     };

@@ -12,7 +12,6 @@ import { readSmallFile } from '../blobs/json-file.ts';
 import { ignoreMissing } from '../blobs/quarantine.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { wrongField } from './refused.ts';
-import { createSyncBehind } from './sync-behind.ts';
 import { MAX_VOLUMES, spansOf, volumePath, type Volume } from './volumes.ts';
 
 export interface OutputFiles {
@@ -28,7 +27,10 @@ export interface OutputFiles {
   /** Goes on at `from`: what is behind it is removed. */
   cutTo(from: number): Promise<void>;
   write(buffer: Buffer, from: number, length: number): Promise<void>;
-  /** Syncs everything, gives the final names, and writes `<output>.sha256` for `sha256sum -c`. */
+  /**
+   * Gives the final names, and writes `<output>.sha256` for `sha256sum -c`. The contents are not synced: waiting for the disk would
+   * take longer than all the rest, unmounting a disk does it, and `verify` finds what a power cut has torn.
+   */
   finish(sha256s: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -88,7 +90,6 @@ function outputOf(
   existingBytes: number,
 ): OutputFiles {
   const handles = new Map<string, FileHandle>();
-  const syncBehind = createSyncBehind();
 
   const handleOf = async (path: string): Promise<FileHandle> => {
     const known = handles.get(path);
@@ -139,7 +140,6 @@ function outputOf(
       try {
         await each(from, length, async (handle, done, left, position) => {
           const { bytesWritten } = await handle.write(buffer, done, left, position);
-          await syncBehind.wrote(handle, bytesWritten);
           return bytesWritten;
         });
       } catch (error) {
@@ -150,9 +150,7 @@ function outputOf(
     },
     async finish(sha256s) {
       try {
-        await syncBehind.settle();
         if (!isFinished) {
-          for (const { path } of volumes) await (await handleOf(path)).sync();
           for (const [at, { path }] of finals.entries()) await rename(volumes[at]?.path ?? path, path);
           await syncDir(dirname(output));
         }
@@ -164,8 +162,6 @@ function outputOf(
       }
     },
     async close() {
-      // What failed has been told of, or is of no interest any more.
-      await syncBehind.settle().catch(() => {});
       await Promise.all(Array.from(handles.values(), async (handle) => handle.close()));
       handles.clear();
     },

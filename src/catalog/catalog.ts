@@ -289,12 +289,13 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     async start() {
       await deps.trust.load();
       const view = viewOf(undefined);
-      await Promise.all([
-        keptImages.loadImported(),
-        ...feeds.map(async (feed) => feed.load(async () => keptImages.of(feed.upstream.name))),
-      ]);
-      noteSaved(view);
-      loaded.resolve();
+      // Reads every kept manifest: lists wait for it, nothing else does.
+      const importing = keptImages.loadImported();
+      await Promise.all(feeds.map(async (feed) => feed.load(async () => keptImages.of(feed.upstream.name))));
+      void importing.then(() => {
+        noteSaved(view);
+        loaded.resolve();
+      });
       if (isOffline) {
         view.firstTry.resolve();
         channelsTried.resolve();

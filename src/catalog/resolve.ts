@@ -85,9 +85,9 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const view = deps.catalog.peek(channel);
     const listed = view?.snapshot.get(uuid);
     if (view !== undefined && listed !== undefined) {
-      // The view may not be settled yet: what a client has seen is not to change.
-      deps.trust.remember(listed);
-      return { kind: 'found', entry: listed, cache: view.isStale ? 'STALE' : 'HIT', fetchedAtMs: view.fetchedAtMs };
+      // The view may not be settled yet: what a client has seen, here or by another channel, is not to change.
+      const entry = deps.trust.remember(listed) ? listed : await deps.trust.judgeOld(listed);
+      return { kind: 'found', entry, cache: view.isStale ? 'STALE' : 'HIT', fetchedAtMs: view.fetchedAtMs };
     }
     const key = `${uuid} ${channel ?? ''}`;
     const shared = running.get(key);

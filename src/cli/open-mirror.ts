@@ -9,6 +9,7 @@ import type { TlsPair } from '../http/tls.ts';
 import { openDataDir, type DataDir } from '../records/data-dir.ts';
 import { createSqliteStore } from '../records/sqlite-store.ts';
 import type { CommandIo } from './io.ts';
+import { openTracing } from './open-tracing.ts';
 import { selfCheck, type Finding } from './self-check.ts';
 
 export interface OpenMirror {
@@ -65,6 +66,7 @@ export async function openMirror(
         caOf: (name) => ca.get(name),
         tls: deps.tls,
         adminTokens: [secret, ...(deps.adminToken === undefined ? [] : [deps.adminToken])],
+        tracing: await openTracing(config.tracing, log, hostname()),
         hostname: hostname(),
         nodeVersion: io.nodeVersion,
         now: Date.now,

@@ -18,6 +18,7 @@ import {
   type KeySchema,
   type Static,
 } from './schema-kinds.ts';
+import { log, metrics, tracing } from './telemetry-keys.ts';
 
 /** The longest a timer can wait (2^31 - 1 ms) is a little under 25 days; a longer one would fire at once. */
 const LONGEST_TIMER = '24d';
@@ -322,7 +323,10 @@ const prefetch = list(
         'True pins what the selectors match, with all it rests on: eviction never takes it. Followed as the lists change; what is not matched any more is let go of.',
     }),
   }),
-  { default: [{ select: [], every: null, window: null, pin: false }], description: 'Images fetched by schedule, after whatever clients want. Applied on SIGHUP.' },
+  {
+    default: [{ select: [], every: null, window: null, pin: false }],
+    description: 'Images fetched by schedule, after whatever clients want. Applied on SIGHUP.',
+  },
 );
 
 const store = section('Storage shared by several mirrors.', {
@@ -358,25 +362,18 @@ export const ConfigSchema = section('The configuration of imgapi-mirror.', {
   catalog,
   cache,
   prefetch,
-  offline: flag({ default: false, description:
-      'True never opens a connection: the saved lists are shown, what is cached or imported is served, and the rest is answered 503.' }),
+  offline: flag({
+    default: false,
+    description:
+      'True never opens a connection: the saved lists are shown, what is cached or imported is served, and the rest is answered 503.',
+  }),
   admin: section('Who may change things over the API. Set one of the two.', {
     token: nullable(text({ secret: true, description: 'The bearer token for writes.' })),
     tokenFile: nullable(text({ description: 'A file that holds the token.' })),
   }),
-  metrics: section('Metrics for Prometheus.', {
-    enabled: flag({ default: true, description: 'Serve them at `/metrics`.' }),
-  }),
-  log: section('What is logged.', {
-    level: choice(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'], {
-      default: 'info',
-      description: 'The least serious messages that are logged.',
-    }),
-    format: choice(['json', 'pretty'], {
-      default: 'json',
-      description: 'One JSON object per line, or lines for people.',
-    }),
-  }),
+  metrics,
+  tracing,
+  log,
   store,
 });
 

@@ -61,7 +61,8 @@ export function createEventFeed(deps: EventFeedDeps, options: EventFeedOptions =
 
   stopping.addEventListener('abort', () => {
     clearInterval(timer);
-    for (const { response } of listeners) response.end();
+    // One that takes nothing would hold up the stop.
+    for (const { response } of listeners) endNow(response);
   });
 
   /** One question at a time, however many ask. */
@@ -140,4 +141,9 @@ export function createEventFeed(deps: EventFeedDeps, options: EventFeedOptions =
       return listeners.size;
     },
   };
+}
+
+function endNow(response: ServerResponse): void {
+  if (response.writableNeedDrain) response.destroy();
+  else response.end();
 }

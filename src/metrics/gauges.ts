@@ -40,11 +40,20 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     'When everything stored was last found to have been read again and right since the time before; NaN if it never was',
   );
 
-  const scrubInterval = plain('scrub_interval_seconds', 'cache.scrubEvery; +Inf if only the command scrub reads them again');
+  const scrubInterval = plain(
+    'scrub_interval_seconds',
+    'cache.scrubEvery; +Inf if only the command scrub reads them again',
+  );
 
-  const negatives = plain('negative_entries', 'Remembered "no upstream has this image", those of earlier runs left out');
+  const negatives = plain(
+    'negative_entries',
+    'Remembered "no upstream has this image", those of earlier runs left out',
+  );
   const images = plain('catalog_images', 'Images in the merged catalog that clients see by default');
-  const conflicts = plain('catalog_conflicts', 'Images of which an upstream says other SHA-1s or sizes than what was first seen or accepted, which stays in force');
+  const conflicts = plain(
+    'catalog_conflicts',
+    'Images of which an upstream says other SHA-1s or sizes than what was first seen or accepted, which stays in force',
+  );
   const refreshInterval = plain('catalog_refresh_interval_seconds', 'catalog.refreshEvery');
   const listed = byUpstream('upstream_images', 'Images in the newest good list of an upstream');
   const up = byUpstream('upstream_up', '1 if the last refresh of its list went well; NaN offline, when nobody asks it');

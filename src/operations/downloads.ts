@@ -30,10 +30,7 @@ export function createDownloadsList(
   return { run: async () => ({ downloads: describeDownloads(downloads, labels) }) };
 }
 
-export function describeDownloads(
-  { running }: Pick<Downloads, 'running'>,
-  labels: Labels,
-): readonly RunningDownload[] {
+export function describeDownloads({ running }: Pick<Downloads, 'running'>, labels: Labels): readonly RunningDownload[] {
   return Array.from(running, ({ wanted, written, followers, priority }) => {
     const uuid = wanted.sources[0]?.uuid;
     return {

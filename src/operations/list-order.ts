@@ -32,7 +32,8 @@ export interface OrderFacts {
 }
 
 /** Numbers within texts count as numbers: version 9 comes before 10. */
-const COLLATOR = new Intl.Collator('en', { numeric: true });
+/** Made when first asked for: it costs every start some 10 ms else. */
+let collator: Intl.Collator | undefined;
 
 /**
  * Images that come sorted by (published_at, uuid), in another order. Images that are equal by it: the newest first. What has no value
@@ -47,7 +48,9 @@ export async function inOrder(
   const isTurned = sort.startsWith('-');
   const order = LIST_ORDERS.find((known) => known === sort.replace(/^-/, ''));
   if (order === undefined || order === 'published') return isTurned ? images.toReversed() : images;
-  const keyed = await Promise.all(images.toReversed().map(async (image) => ({ image, key: await keyOf(image, order, about) })));
+  const keyed = await Promise.all(
+    images.toReversed().map(async (image) => ({ image, key: await keyOf(image, order, about) })),
+  );
   return keyed.toSorted((a, b) => compareKeys(a.key, b.key, isTurned)).map(({ image }) => image);
 }
 
@@ -76,6 +79,11 @@ function keyOf(image: KnownImage, order: Exclude<ListOrder, 'published'>, about:
 
 function compareKeys(a: Key, b: Key, isTurned: boolean): number {
   if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
-  const difference = typeof a === 'string' && typeof b === 'string' ? COLLATOR.compare(a, b) : Number(a) - Number(b);
+  const difference = typeof a === 'string' && typeof b === 'string' ? compareTexts(a, b) : Number(a) - Number(b);
   return isTurned ? -difference : difference;
+}
+
+function compareTexts(a: string, b: string): number {
+  collator ??= new Intl.Collator('en', { numeric: true });
+  return collator.compare(a, b);
 }

@@ -53,10 +53,10 @@ export function createReadiness(
   function look(): { readonly sinceMs: number; readonly end: Promise<void> } {
     return {
       sinceMs: monotonicNow(),
-      end: askDisk().then((answer) => {
-        last = { ...answer, atMs: monotonicNow() };
+      end: (async () => {
+        last = { ...(await askDisk()), atMs: monotonicNow() };
         running = undefined;
-      }),
+      })(),
     };
   }
 
@@ -84,7 +84,9 @@ export function createReadiness(
       if (deps.isStopping()) reasons.push('the mirror is stopping');
       if (problem !== undefined) reasons.push(problem);
       else if (!hasKept && !deps.hasList()) {
-        reasons.push(['no list of images has come yet, and nothing is kept from before', ...deps.problems()].join('; '));
+        reasons.push(
+          ['no list of images has come yet, and nothing is kept from before', ...deps.problems()].join('; '),
+        );
       }
       return { ready: reasons.length === 0, reasons };
     },

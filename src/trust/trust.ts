@@ -59,8 +59,11 @@ export interface Trust {
   prepare(upstream: string, manifests: readonly Manifest[], isSaved: boolean): Promise<readonly Manifest[]>;
   /** Remembers what a view shows, and who contradicts it. */
   settle(view: SettledView): void;
-  /** Remembers an image that is about to be served, if it is seen for the first time. */
-  remember(image: SaidImage): void;
+  /**
+   * Remembers an image that is about to be served, if it is seen for the first time. @returns false if it contradicts what is
+   * remembered, which changes nothing
+   */
+  remember(image: SaidImage): boolean;
   /**
    * What is in force of an image of which an upstream has just said this.
    * @throws MirrorError TrustConflict if it contradicts a remembered manifest that cannot be read
@@ -184,17 +187,17 @@ export function createTrust(deps: TrustDeps, options: TrustOptions = {}): Trust 
     return said.length === 0 ? { firstSeenAt } : { firstSeenAt, contradictions: said };
   }
 
-  function remember({ manifest, upstream }: SaidImage): void {
+  function remember({ manifest, upstream }: SaidImage): boolean {
     const { uuid, files } = manifest;
     const known = memory.get(uuid);
-    if (known?.manifest === manifest && known.upstream === upstream) return;
+    if (known?.manifest === manifest && known.upstream === upstream) return true;
     if (known === undefined && memory.all.size >= maxImages) {
       if (!isFull) log.error({ maxImages }, 'no more images can be remembered: new ones are not protected');
       isFull = true;
-      return;
+      return true;
     }
     const relation = known === undefined ? undefined : relationOf(known.files, files);
-    if (relation === 'contradicts') return;
+    if (relation === 'contradicts') return false;
     const isSame = known?.manifest !== undefined && isSameJson(known.manifest.json, manifest.json);
     memory.set(uuid, {
       files,
@@ -205,6 +208,7 @@ export function createTrust(deps: TrustDeps, options: TrustOptions = {}): Trust 
     if (relation !== 'same' || known?.upstream !== upstream) writer.factsChanged(uuid);
     if (!isSame) writer.manifestChanged(uuid);
     if (known !== undefined) writer.keptChanged(uuid);
+    return true;
   }
 
   /** @returns whether it is worth a line in the log */

@@ -5,6 +5,7 @@ import { isWrite, VERBS } from '../../src/operations/verbs.ts';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
 import { ADMIN_TOKEN, startMirror, type TestMirror } from '../support/mirror.ts';
+import { until } from '../support/wait-for.ts';
 import { createAsk, fieldsOf, type Answer, type AskOptions } from './ask.ts';
 
 const image = makeImage({ name: 'apple', size: 100_000 });
@@ -163,4 +164,21 @@ test('respond-async answers 202 at once', async (t) => {
   const answer = await write(mirror, 'refresh', {}, { headers: { prefer: 'respond-async' } });
   assert.equal(answer.status, 202);
   assert.equal(answer.headers['preference-applied'], 'respond-async');
+});
+
+test('what runs when the mirror stops ends at once, and says so: to who waits for the result, and to who reads the lines', async (t) => {
+  const upstream = await startImageServer({ images: [image], behaviour: { rateBytesPerSecond: 10_000 } });
+  t.after(async () => upstream.close());
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const input = { selectors: ['name=apple'] };
+  const [result, lines] = [
+    write(mirror, 'prefetch', input),
+    write(mirror, 'prefetch', input, { headers: { accept: 'application/x-ndjson' } }),
+  ];
+  await until(() => upstream.fileAnswers.running > 0);
+  await mirror.app.drain();
+  assert.deepEqual([(await result).status, fieldsOf((await result).json)['code']], [503, 'ShuttingDown']);
+  const last = fieldsOf(JSON.parse((await lines).text.trim().split('\n').at(-1) ?? ''));
+  assert.equal(fieldsOf(last['error'])['code'], 'ShuttingDown');
+  assert.deepEqual(mirror.log.linesOf(/unexpectedly/), []);
 });

@@ -6,6 +6,7 @@ import type { Config, UpstreamConfig } from '../../src/config/schema.ts';
 import { defaultConfig } from '../../src/config/load.ts';
 import { openDataDir } from '../../src/records/data-dir.ts';
 import { createSqliteStore } from '../../src/records/sqlite-store.ts';
+import type { Tracing } from '../../src/tracing/tracing.ts';
 import { createCaptureLog } from './capture-log.ts';
 import { makeTempDir } from './temp-dir.ts';
 
@@ -22,6 +23,8 @@ export interface MirrorOptions {
   readonly listen?: Partial<Config['listen']>;
   readonly prefetch?: Config['prefetch'];
   readonly offline?: boolean;
+  /** Closed with the mirror. Default: nothing is traced. */
+  readonly tracing?: Tracing;
   /** False: the first refresh may still be under way when the test begins. Default true. */
   readonly waitForCatalog?: boolean;
 }
@@ -68,6 +71,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     recordsStore: createSqliteStore(path.join(dir, 'records.sqlite')),
     caOf: () => undefined,
     adminTokens: [ADMIN_TOKEN],
+    tracing: options.tracing,
     hostname: 'mirror.test',
     nodeVersion: process.versions.node,
     now: Date.now,

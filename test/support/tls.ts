@@ -1,6 +1,7 @@
 /**
  * Certificates and keys of test servers, valid for a hundred years, for localhost, mirror.test and 127.0.0.1. Each is its
  * own authority. `NAME.cert.pem` and `NAME.key.pem`, made with `openssl req -x509`; they protect nothing.
+ * `ends-2100.cert.pem` is of the `rsa` key and ends sooner than the others.
  */
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';

@@ -228,6 +228,25 @@ test('on demand all is read at once while the background makes way', async (t) =
   assert(state.bytes >= 9 * MIB);
 });
 
+test('a background that has made way goes on after it, and says nothing of a failure', async (t) => {
+  const world = createWorld();
+  world.put('old', START_MS - 60 * DAY, 3 * MIB);
+  const { scrub, checked } = bench(t, world);
+  scrub.start();
+  await until(() => scrub.isReading);
+  let late: Sha1Hex | undefined;
+  await scrub.checkAll({
+    onBegin: () => undefined,
+    onRead: () => undefined,
+    // Overdue already, as what a backup brings back may be.
+    onChecked: () => void (late = world.put('late', START_MS - 60 * DAY, MIB)),
+    signal: new AbortController().signal,
+  });
+  world.haltAtMs = START_MS + 1_000;
+  await until(() => checked.at(-1)?.sha1 === late);
+  assert.deepEqual(world.log.linesOf(/failed/), []);
+});
+
 test('a full scrub that is aborted ends in the middle, and keeps what it has found', async (t) => {
   const world = createWorld();
   for (let n = 0; n < 3; n += 1) world.put(`blob ${n}`, START_MS - 60 * DAY + n, 3 * MIB);

@@ -62,6 +62,22 @@ test('but what a client was shown before that stays', async (t) => {
   assert.deepEqual(conflicts(bench), ['up0']);
 });
 
+test('what a look-up in another channel has told is in force, though the view has not been merged since', async (t) => {
+  const { bench, up, catalog, resolver } = createBench(t);
+  const gate = Promise.withResolvers<void>();
+  up[0].onList = async () => {
+    await gate.promise;
+    return listOf([A]);
+  };
+  up[1].onList = () => listOf([B]);
+  await catalog.start();
+  await until(() => catalog.peek(undefined) !== undefined);
+  await bench.trust.judge({ manifest: A, upstream: 'up0' });
+  const found = await resolver.resolve({ uuid: uuidOf(1), channel: undefined, requestId: 'r' });
+  gate.resolve();
+  assert.deepEqual(found.kind === 'found' && found.entry.manifest.json, A.json);
+});
+
 test('an accepted change is in every view at once, though no list has changed', async (t) => {
   const { bench, up, catalog } = createBench(t);
   up[0].onList = () => listOf([A]);

@@ -8,7 +8,7 @@ interface Exchange {
   readonly response: ServerResponse;
   /** The client's side: nobody reads it until `text` is called. */
   readonly received: IncomingMessage;
-  text(): Promise<string>;
+  readonly text: () => Promise<string>;
 }
 
 async function exchange(t: TestContext): Promise<Exchange> {

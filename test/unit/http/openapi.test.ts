@@ -12,11 +12,15 @@ interface Described {
   readonly parameters?: readonly { readonly name: string; readonly in: string; readonly required: boolean }[];
 }
 
-/** As whoever reads it gets it. */
-const document = JSON.parse(JSON.stringify(openapi())) as {
+interface Description {
   readonly openapi: string;
   readonly paths: Record<string, Record<string, Described>>;
-};
+}
+
+/** As whoever reads it gets it. */
+const text: string = JSON.stringify(openapi());
+// oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the tests say whether it is so
+const document = JSON.parse(text) as Description;
 
 function described(verb: Verb): Described | undefined {
   const { path, method }: VerbSpec = VERBS[verb];
@@ -47,10 +51,8 @@ test('what stands in a path is a required parameter of it, and lists are given b
     described('show')?.parameters?.map(({ name, in: where, required }) => [name, where, required]),
     [['uuid', 'path', true]],
   );
-  assert.deepEqual(
-    described('list')?.parameters?.map(({ name, in: where }) => `${where} ${name}`),
-    ['query selector', 'query limit', 'query offset'],
-  );
+  const inQuery = described('list')?.parameters?.map(({ name, in: where }) => `${where} ${name}`);
+  for (const name of ['selector', 'limit', 'offset']) assert.ok(inQuery?.includes(`query ${name}`), name);
 });
 
 test('a path knows its methods, and what is no path of the API knows none', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { checkTls, type TlsCheck } from '../../../src/http/tls.ts';
+import { checkTls, createSecureServers, type TlsCheck } from '../../../src/http/tls.ts';
 import { tlsPair, tlsText, type PairName } from '../../support/tls.ts';
 
 const NOW = Date.parse('2030-01-01');
@@ -66,4 +66,11 @@ test('what is no PEM, swapped, or locked is said without showing any of it', () 
     assert.match(result.message, message);
     assert.doesNotMatch(result.message, /hello|BEGIN|MII/);
   }
+});
+
+test('it is known until when the certificate in force is valid', () => {
+  const secure = createSecureServers(tlsPair('rsa'));
+  assert.equal(new Date(secure.expiresAtMs).getUTCFullYear(), 2126);
+  secure.update({ cert: tlsText('ends-2100.cert.pem'), key: tlsPair('rsa').key });
+  assert.equal(new Date(secure.expiresAtMs).getUTCFullYear(), 2100);
 });

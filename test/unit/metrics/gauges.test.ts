@@ -45,7 +45,11 @@ function bench() {
         evictionRanAtMs: blobs === 0 ? undefined : 5000,
       };
     },
-    scrub: () => ({ isReading: state.isUp, everyMs: state.blobs * 1000, succeededAtMs: state.blobs === 0 ? undefined : 6000 }),
+    scrub: () => ({
+      isReading: state.isUp,
+      everyMs: state.blobs * 1000,
+      succeededAtMs: state.blobs === 0 ? undefined : 6000,
+    }),
     negatives: () => state.blobs * 5,
     breakers: () => [
       { upstream: 'up0', kind: 'list', state: state.isUp ? 'half-open' : 'open' },

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
 import { jsonSchemaOf, readInput, type FieldSpecs } from '../../../src/operations/fields.ts';
-import { isWrite, VERBS, type Verb } from '../../../src/operations/verbs.ts';
+import { isWrite, VERBS } from '../../../src/operations/verbs.ts';
 
 const SPECS: FieldSpecs = {
   selectors: { kind: 'texts', min: 1, max: 2, maxLength: 5, isRequired: true, about: 'Which.' },
@@ -22,6 +22,10 @@ function problems(body: unknown, specs: FieldSpecs = SPECS): Record<string, stri
   }
 }
 
+function saidOfSelectors(selectors: unknown): string | undefined {
+  return problems({ selectors })['selectors'];
+}
+
 test('an input that is right is handed on as it is', () => {
   const input = { selectors: ['a', 'bb'], dryRun: false, limit: 10, uuid: 'cafe' };
   assert.deepEqual(readInput(SPECS, input), input);
@@ -39,18 +43,18 @@ test('every wrong field is named at once, each with what would do', () => {
 });
 
 test('lists of texts are bounded in number and length', () => {
-  const said = (selectors: unknown): string | undefined => problems({ selectors })['selectors'];
-  assert.equal(said('a'), 'must be a list of texts');
-  assert.equal(said([]), 'must have at least 1 entry');
-  assert.equal(said(['a', 'b', 'c']), 'must have at most 2 entries');
-  assert.equal(said(['a', 7]), 'entry 1 must be a text of 1 to 5 characters');
-  assert.equal(said(['']), 'entry 0 must be a text of 1 to 5 characters');
-  assert.equal(said(['abcdef']), 'entry 0 must be a text of 1 to 5 characters');
+  assert.equal(saidOfSelectors('a'), 'must be a list of texts');
+  assert.equal(saidOfSelectors([]), 'must have at least 1 entry');
+  assert.equal(saidOfSelectors(['a', 'b', 'c']), 'must have at most 2 entries');
+  assert.equal(saidOfSelectors(['a', 7]), 'entry 1 must be a text of 1 to 5 characters');
+  assert.equal(saidOfSelectors(['']), 'entry 0 must be a text of 1 to 5 characters');
+  assert.equal(saidOfSelectors(['abcdef']), 'entry 0 must be a text of 1 to 5 characters');
 });
 
 test('numbers keep to their bounds, and no text is taken for one', () => {
-  const isRight = (limit: unknown): boolean => problems({ selectors: ['a'], limit })['limit'] === undefined;
-  assert.deepEqual([0, 1, 10, 11, Number.NaN, '5', null].map(isRight), [false, true, true, false, false, false, false]);
+  for (const limit of [1, 10]) assert.deepEqual(problems({ selectors: ['a'], limit }), {}, `${limit}`);
+  for (const limit of [0, 11, -1, Number.NaN, '5', null])
+    assert.deepEqual(Object.keys(problems({ selectors: ['a'], limit })), ['limit'], String(limit));
 });
 
 test('what is no JSON object is no input', () => {
@@ -86,8 +90,12 @@ test('the JSON schema says the same as the rules', () => {
 });
 
 test('only reads are open: every verb that changes something is no GET, and has a path and method of its own', () => {
-  const reads = Object.keys(VERBS).filter((verb) => !isWrite(verb as Verb));
-  assert.deepEqual(reads.toSorted(), ['downloads', 'list', 'show', 'status']);
+  const reads = Object.values(VERBS).filter(({ method }) => method === 'GET');
+  assert.deepEqual(reads.map(({ path }) => path).toSorted(), ['downloads', 'images', 'images/:uuid', 'status']);
+  assert.deepEqual(
+    (['status', 'prefetch', 'unpin'] as const).map((verb) => isWrite(verb)),
+    [false, true, true],
+  );
   const routes = Object.values(VERBS).map(({ method, path }) => `${method} ${path}`);
   assert.equal(new Set(routes).size, routes.length);
 });

@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ImageUuid } from '../../../src/imgapi/ids.ts';
+import { isImageUuid } from '../../../src/imgapi/ids.ts';
 import { createList, type ListInput, type ListResult } from '../../../src/operations/list.ts';
 import { uuidOf } from '../../support/manifest-of.ts';
 import { FACTS, fakeKnown, NO_CONTEXT } from './known.ts';
 
+const USED_AT_MS = Date.UTC(2026, 0, 2);
+const lastUse = async (): Promise<number> => USED_AT_MS;
+
 async function list(input: ListInput, conflicts: readonly string[] = []): Promise<ListResult> {
   const { selection } = fakeKnown();
-  const deps = { selection, facts: FACTS, conflicts: () => new Set(conflicts as ImageUuid[]) };
+  const deps = { selection, facts: FACTS, conflicts: () => new Set(conflicts.filter(isImageUuid)), lastUse };
   return createList(deps).run(input, NO_CONTEXT);
 }
 
@@ -30,9 +33,11 @@ test('an image in a line: what its manifest says, and how it stands here', async
       cached: true,
       pinned: true,
       conflict: true,
+      lastUsedAt: '2026-01-02T00:00:00.000Z',
     },
   ]);
-  assert.equal((await list({ selectors: ['name=shop'] })).images[0]?.conflict, false);
+  const [shop] = (await list({ selectors: ['name=shop'] })).images;
+  assert.deepEqual([shop?.conflict, shop?.lastUsedAt], [false, null], 'what is not cached is of no use to anybody');
 });
 
 test('a page is a part of what is selected, and the total stays', async () => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MirrorError } from '../../../src/imgapi/errors.ts';
 import { isImageUuid, type ImageUuid } from '../../../src/imgapi/ids.ts';
 import { uuidOf } from '../../support/manifest-of.ts';
 import { fakeKnown, known, numbersOf } from './known.ts';
@@ -32,9 +33,10 @@ test('a selector that selects nothing is told of; only where nothing at all is s
 });
 
 test('all wrong selectors are named in one error', async () => {
-  await assert.rejects(fakeKnown().selection.all(['nmae=base', 'name=base', 'size<2GB']), (error: Error) => {
+  await assert.rejects(fakeKnown().selection.all(['nmae=base', 'name=base', 'size<2GB']), (error) => {
+    assert(error instanceof MirrorError);
     assert.deepEqual(
-      (error as unknown as { errors: { field: string }[] }).errors.map(({ field }) => field),
+      error.errors?.map(({ field }) => field),
       ['selectors', 'selectors'],
     );
     assert.match(error.message, /nmae[^]*2GB/);

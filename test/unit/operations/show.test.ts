@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { KnownImage } from '../../../src/catalog/known-images.ts';
 import { createShow, type ShowDeps, type ShownImage } from '../../../src/operations/show.ts';
 import { filesOf, sha1Of, uuidOf } from '../../support/manifest-of.ts';
 import { FACTS, fakeKnown, known, NO_CONTEXT } from './known.ts';
@@ -7,7 +8,7 @@ import { FACTS, fakeKnown, known, NO_CONTEXT } from './known.ts';
 async function show(
   uuid: string,
   rest: Partial<ShowDeps> = {},
-  elsewhere = [] as ReturnType<typeof known>[],
+  elsewhere: readonly KnownImage[] = [],
 ): Promise<ShownImage> {
   const fake = fakeKnown({ elsewhere });
   const deps: ShowDeps = {
@@ -18,6 +19,7 @@ async function show(
     isStored: () => false,
     progressOf: () => undefined,
     lastUse: async () => undefined,
+    contradictionOf: () => undefined,
     ...rest,
   };
   return createShow(deps).run({ uuid }, NO_CONTEXT);

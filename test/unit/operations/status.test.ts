@@ -1,21 +1,35 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { ImageUuid, Sha1Hex } from '../../../src/imgapi/ids.ts';
-import { describeDownloads } from '../../../src/operations/downloads.ts';
-import { createStatus, type StatusResult } from '../../../src/operations/status.ts';
-import { sha1Of } from '../../support/manifest-of.ts';
-import { NO_CONTEXT } from './known.ts';
+import { isImageUuid, isSha1Hex } from '../../../src/imgapi/ids.ts';
+import { describeDownloads, type Labels } from '../../../src/operations/downloads.ts';
+import { sha1Of, uuidOf } from '../../support/manifest-of.ts';
 
-test('the status is read anew every time', async () => {
-  let reads = 0;
-  const status = createStatus(async () => ({ version: `0.0.${(reads += 1)}` }) as StatusResult);
-  assert.equal((await status.run({}, NO_CONTEXT)).version, '0.0.1');
-  assert.equal((await status.run({}, NO_CONTEXT)).version, '0.0.2');
-});
+type Running = Parameters<typeof describeDownloads>[0];
 
-test('a running download is described as it stands now', () => {
-  const sha1 = sha1Of('one') as Sha1Hex;
-  const running = [{ wanted: { sha1, size: 10 }, written: 4, followers: 2, priority: 'demand' as const }];
-  const downloads = { running } as unknown as Parameters<typeof describeDownloads>[0];
-  assert.deepEqual(describeDownloads(downloads), [{ sha1, size: 10, received: 4, followers: 2, priority: 'demand' }]);
+function runningOf(sources: readonly { readonly uuid: string }[]): Running {
+  const sha1 = sha1Of('one');
+  assert(isSha1Hex(sha1));
+  const download = { wanted: { sha1, size: 10, sources }, written: 4, followers: 2, priority: 'demand' };
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all of a download that is described
+  return { running: [download] } as unknown as Running;
+}
+
+const labels: Labels = (uuid) => (uuid === uuidOf(1) ? { uuid, name: 'base', version: '1' } : undefined);
+
+test('a running download is described as it stands now, with the image it was asked for', () => {
+  const uuid = uuidOf(1);
+  assert(isImageUuid(uuid));
+  assert.deepEqual(describeDownloads(runningOf([{ uuid }]), labels), [
+    {
+      sha1: sha1Of('one'),
+      image: { uuid, name: 'base', version: '1' },
+      size: 10,
+      received: 4,
+      followers: 2,
+      priority: 'demand',
+    },
+  ]);
+  const [nameless] = describeDownloads(runningOf([{ uuid: uuidOf(2) }]), labels);
+  assert.deepEqual(nameless?.image, { uuid: uuidOf(2), name: '', version: '' });
+  assert.equal(describeDownloads(runningOf([]), labels)[0]?.image, null);
 });

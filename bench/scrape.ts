@@ -1,0 +1,98 @@
+/** What Prometheus waits for: `/metrics` while 100 downloads are running, each with a client that follows it. */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { BenchContext } from './support/bench.ts';
+import { nowMs } from './support/clock.ts';
+import { openConnection, type Connection } from './support/connection.ts';
+import { median, percentile, type Figure } from './support/figures.ts';
+import { startMirror, untilListed } from './support/mirror.ts';
+import { cpuSecondsOf } from './support/process-stats.ts';
+import { startUpstream } from './support/upstream.ts';
+
+const DOWNLOADS = 100;
+/** At this rate none of them ends before the measuring does. */
+const RATE_BYTES_PER_SECOND = 100_000;
+const FILE_BYTES = 5e6;
+const WARM_UP = 20;
+const SCRAPES = 200;
+const PAUSE_MS = 50;
+const BOUND_MS = 10;
+
+export async function scrape({ dir, signal, progress }: BenchContext): Promise<Figure[]> {
+  const files = Array.from({ length: DOWNLOADS }, (_, at) => ({ name: `file-${at}`, bytes: FILE_BYTES }));
+  const behaviour = { rateBytesPerSecond: RATE_BYTES_PER_SECOND };
+  await using upstream = await startUpstream({ files, behaviour }, signal);
+  const upstreams = JSON.stringify([{ name: 'slow', url: upstream.url, maxDownloads: DOWNLOADS, proxy: 'none' }]);
+  await using mirror = await startMirror(
+    { dir, upstreamUrls: [], env: { IMGAPI_MIRROR_UPSTREAMS: upstreams } },
+    signal,
+  );
+  await untilListed(mirror.port, DOWNLOADS, signal);
+  const { port } = mirror;
+  const idle = await openConnection({ port, signal });
+  const [clients, prometheus] = await Promise.all([
+    Promise.all(upstream.images.map(async () => openConnection({ port, signal }))),
+    openConnection({ port, signal }),
+  ]);
+  try {
+    const idleMs = await scrapeTimes(idle, WARM_UP, signal);
+    let isOver = false;
+    const followed = clients.map(async (client, at) => {
+      const image = upstream.images[at];
+      // Cut off by us at the end; until then an end is the mirror's doing.
+      await client.get(`/images/${image?.uuid}/file`).catch((error: unknown) => {
+        if (!isOver) throw error;
+      });
+    });
+    const failed = Promise.all(followed);
+    failed.catch(() => {});
+    await untilRunning(prometheus, signal);
+    progress(`${DOWNLOADS} downloads are running`);
+    await scrapeTimes(prometheus, WARM_UP, signal);
+    const cpuBefore = await cpuSecondsOf(mirror.pid);
+    const startedAtMs = nowMs();
+    const times = await scrapeTimes(prometheus, SCRAPES, signal);
+    const cpu = ((await cpuSecondsOf(mirror.pid)) - cpuBefore) / ((nowMs() - startedAtMs) / 1000);
+    await untilRunning(prometheus, signal);
+    const { bodyBytes } = await prometheus.get('/metrics');
+    isOver = true;
+    for (const client of clients) client.close();
+    await failed;
+    return [
+      {
+        name: `/metrics median, ${DOWNLOADS} downloads running`,
+        value: median(times),
+        unit: 'ms',
+        decimals: 1,
+        bound: { below: BOUND_MS },
+      },
+      { name: '/metrics p99', value: percentile(times, 0.99), unit: 'ms', decimals: 1 },
+      { name: '/metrics median, nothing running', value: median(idleMs), unit: 'ms', decimals: 1 },
+      { name: '/metrics size', value: bodyBytes / 1000, unit: 'kB' },
+      { name: 'CPU of the mirror meanwhile', value: cpu, unit: 'cores', decimals: 2 },
+    ];
+  } finally {
+    for (const connection of [...clients, prometheus, idle]) connection.close();
+  }
+}
+
+async function scrapeTimes(connection: Connection, times: number, signal: AbortSignal): Promise<number[]> {
+  const measured: number[] = [];
+  for (let at = 0; at < times; at++) {
+    const startedAtMs = nowMs();
+    const { status } = await connection.get('/metrics');
+    measured.push(nowMs() - startedAtMs);
+    if (status !== 200) throw new Error(`/metrics was answered with ${status}`);
+    await sleep(PAUSE_MS, undefined, { signal });
+  }
+  return measured;
+}
+
+async function untilRunning(connection: Connection, signal: AbortSignal): Promise<void> {
+  const deadline = AbortSignal.any([signal, AbortSignal.timeout(20_000)]);
+  for (;;) {
+    const pieces: Buffer[] = [];
+    await connection.get('/metrics', (piece) => void pieces.push(Buffer.from(piece)));
+    if (Buffer.concat(pieces).includes(`\nimgapi_mirror_downloads_running ${DOWNLOADS}\n`)) return;
+    await sleep(50, undefined, { signal: deadline });
+  }
+}

@@ -1,0 +1,162 @@
+/** The page of one image. */
+import type { UpstreamStatus, StatusResult } from '../operations/status.ts';
+import type { ShownFile, ShownImage } from '../operations/show.ts';
+import { actionsBar } from './actions.ts';
+import { html, linesHtml, type Html } from './html.ts';
+import { stateBadges } from './image-table.ts';
+import { badge } from './layout.ts';
+import { ago, bytesText, counted } from './wording.ts';
+
+export function imagePage(image: ShownImage, status: StatusResult, nowMs: number): Html {
+  const { uuid, name, version } = image;
+  return html`<nav aria-label="Where this is" class="trail">
+      <a href="/_mirror/#images">Images</a> › <span>${name}</span>
+    </nav>
+    <h1>
+      ${name} <span class="version">${version}</span> <span id="image-state" data-swap>${stateBadges(image)}</span>
+    </h1>
+    <p class="uuid"><code>${uuid}</code></p>
+    ${conflict(image, nowMs)}
+    <div class="columns">
+      <section aria-labelledby="h-facts">
+        <h2 id="h-facts">Facts</h2>
+        ${facts(image, nowMs)}
+      </section>
+      <section aria-labelledby="h-import">
+        <h2 id="h-import">On a host that uses this mirror</h2>
+        <p class="copy">
+          <code id="import-line">imgadm import ${uuid}</code>
+          <button type="button" data-copy="import-line" data-script hidden>Copy</button>
+        </p>
+        <p class="help">A host begins to use it with <a href="/_mirror/setup.sh">setup.sh</a>.</p>
+        <h3>Where it would come from</h3>
+        ${sources(image, status.upstreams)}
+      </section>
+    </div>
+    <section aria-labelledby="h-files">
+      <h2 id="h-files">Files</h2>
+      ${files(image.files, nowMs)}
+    </section>
+    <section aria-labelledby="h-origins">
+      <h2 id="h-origins">Origins <small>what it rests on, the nearest first</small></h2>
+      ${origins(image)}
+    </section>
+    ${actionsBar({ uuid })}
+    <section aria-labelledby="h-manifest">
+      <h2 id="h-manifest">Manifest</h2>
+      <pre class="manifest" role="region" aria-labelledby="h-manifest" tabindex="0">
+${linesHtml(JSON.stringify(image.manifest, null, 2))}</pre>
+    </section>`;
+}
+
+function facts(image: ShownImage, nowMs: number): Html {
+  const description = image.manifest['description'];
+  const rows: readonly (readonly [string, Html | string])[] = [
+    ['OS', image.os],
+    ['Type', image.type],
+    ['Published', image.publishedAt],
+    ['Size', bytesText(image.size)],
+    ['Last used', html`<span id="image-used" data-swap>${ago(image.lastUsedAt, nowMs)}</span>`],
+    ['Listed', image.listed ? 'yes' : 'no: it is in no list, and served by uuid'],
+    ['About', typeof description === 'string' ? description : ''],
+  ];
+  const shown = rows.filter(([, value]) => value !== '');
+  return html`<dl class="facts">
+    ${shown.map(
+      ([key, value]) =>
+        html`<div>
+          <dt>${key}</dt>
+          <dd>${value}</dd>
+        </div> `,
+    )}
+  </dl>`;
+}
+
+/** In the order of asking: the disk first, then the upstreams that list the same file, with the sick ones marked. */
+function sources({ cached, upstreams }: ShownImage, all: readonly UpstreamStatus[]): Html {
+  const known = upstreams.map((name) => {
+    const found = all.find((upstream) => upstream.name === name);
+    if (found === undefined) return html`<li>${name}</li>`;
+    const { up, breakers } = found;
+    const isSick = breakers.file !== 'closed' || up === false;
+    return html`<li>
+      ${name}
+      <span class="address">${found.url}</span> ${isSick ? badge('warn', 'failing: asked after the others') : ''}
+    </li>`;
+  });
+  return html`<ol class="sources" id="sources" data-swap>
+    ${cached ? html`<li>this mirror’s disk ${badge('good', 'cached')}</li>` : ''}${known}
+  </ol>`;
+}
+
+function files(all: readonly ShownFile[], nowMs: number): Html {
+  if (all.length === 0) return html`<p class="empty">It has none.</p>`;
+  return html`<div class="scroll" role="region" aria-labelledby="h-files" tabindex="0">
+    <table class="files">
+      <thead>
+        <tr>
+          <th scope="col">SHA-1</th>
+          <th scope="col" class="number">Size</th>
+          <th scope="col">State</th>
+          <th scope="col">Last used</th>
+        </tr>
+      </thead>
+      <tbody>
+        ${all.map((file) => fileRow(file, nowMs))}
+      </tbody>
+    </table>
+  </div>`;
+}
+
+function fileRow({ sha1, size, stored, received, lastUsedAt }: ShownFile, nowMs: number): Html {
+  const running = html`<progress max="${size}" value="${received ?? 0}" aria-label="Being fetched"></progress>`;
+  const state = stored ? badge('good', 'stored') : received === null ? badge('note', 'not stored') : running;
+  return html`<tr>
+    <td><code>${sha1}</code></td>
+    <td class="number">${bytesText(size)}</td>
+    <td id="file-${sha1}" data-swap data-file="${sha1}">${state}</td>
+    <td>${ago(lastUsedAt, nowMs)}</td>
+  </tr> `;
+}
+
+function origins({ origins: chain }: ShownImage): Html {
+  if (chain.length === 0) return html`<p class="empty">It rests on no other image.</p>`;
+  return html`<ol class="origins">
+    ${chain.map(
+      ({ uuid, name, version, known, cached }) =>
+        html`<li>
+          <a href="/_mirror/images/${uuid}">${known ? `${name} ${version}` : uuid}</a> ${
+            cached ? badge('good', 'cached') : badge('note', known ? 'not cached' : 'not known here')
+          }
+        </li>`,
+    )}
+  </ol>`;
+}
+
+function conflict({ contradiction }: ShownImage, nowMs: number): Html {
+  if (contradiction === null) return html``;
+  const { remembered, contradictedBy, since } = contradiction;
+  return html`<section class="conflict" aria-labelledby="h-conflict">
+    <h2 id="h-conflict">Conflict <small>${ago(since, nowMs)}</small></h2>
+    <p>What was first seen is served until an operator accepts the change.</p>
+    <dl class="facts">
+      <div>
+        <dt>Remembered, from ${remembered.upstream}</dt>
+        <dd>${fileList(remembered.files)}</dd>
+      </div>
+      ${contradictedBy.map(
+        ({ upstream, files: said }) =>
+          html`<div>
+            <dt>${upstream} now says</dt>
+            <dd>${fileList(said)}</dd>
+          </div> `,
+      )}
+    </dl>
+  </section>`;
+}
+
+function fileList(all: readonly { readonly sha1: string; readonly size: number }[]): Html {
+  if (all.length === 0) return html`no files`;
+  return html`${counted(all.length, 'file')}:
+  ${all.map(({ sha1, size }, at) => html`${at === 0 ? '' : ', '}<code>${sha1}</code> (${bytesText(size)})`)}`;
+}

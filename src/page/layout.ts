@@ -1,0 +1,59 @@
+/** What all pages have around them. */
+import type { AssetUrls } from './assets.ts';
+import { html, type Html } from './html.ts';
+
+export interface Surroundings {
+  readonly version: string;
+  readonly assets: AssetUrls;
+}
+
+/** A whole document. `status` is a word on how the mirror is; it stands beside its name. */
+export function documentOf(
+  { version, assets }: Surroundings,
+  page: { readonly title: string; readonly state: Html; readonly main: Html },
+): string {
+  const document = html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <meta name="color-scheme" content="light dark" />
+        <meta name="referrer" content="same-origin" />
+        <title>${page.title}</title>
+        <link rel="icon" type="image/svg+xml" href="${assets.icon}" />
+        <link rel="stylesheet" href="${assets.style}" />
+        <script type="module" src="${assets.script}"></script>
+      </head>
+      <body>
+        <a class="skip" href="#main">Skip to the content</a>
+        <header class="top">
+          <div class="bar">
+            <a class="brand" href="/_mirror/">imgapi-mirror <span class="version">${version}</span></a>
+            ${page.state}
+            <nav aria-label="Pages">
+              <a href="/_mirror/">Overview</a>
+              <a href="/_mirror/#images">Images</a>
+              <a href="/_mirror/api/openapi.json">API</a>
+              <a href="/metrics">Metrics</a>
+              <a href="/_mirror/setup.sh">Setup</a>
+            </nav>
+          </div>
+        </header>
+        <main id="main" tabindex="-1">${page.main}</main>
+        <footer class="bottom">
+          <p id="live" role="status">
+            <noscript
+              >This is how it was when the page was loaded; reload for news. What changes something is done on the
+              command line.</noscript
+            >
+          </p>
+        </footer>
+      </body>
+    </html> `;
+  return document.toString();
+}
+
+/** A word in a box; the word says it all, the colour only helps. */
+export function badge(kind: 'good' | 'bad' | 'warn' | 'note', text: string): Html {
+  return html`<span class="badge ${kind}">${text}</span>`;
+}

@@ -1,0 +1,192 @@
+/** Savings, downloads, disk and upstreams: what an operator looks for first. `data-live` names what the module keeps up to date. */
+import type { RunningDownload } from '../operations/downloads.ts';
+import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
+import { html, type Html } from './html.ts';
+import { badge } from './layout.ts';
+import { ago, bytesText, counted, countText, percentText } from './wording.ts';
+
+/** How the mirror is, in a word. */
+export function stateBadge({ readiness, offline, upstreams }: StatusResult): Html {
+  if (!readiness.ready) return badge('bad', 'not ready');
+  if (offline) return badge('note', 'offline');
+  const down = upstreams.filter(({ up }) => up === false).length;
+  if (down > 0) return badge('warn', `ready, ${counted(down, 'upstream')} down`);
+  return badge('good', 'ready');
+}
+
+export function stateOf(status: StatusResult): Html {
+  return html`<span class="state" id="state">${stateBadge(status)}</span>`;
+}
+
+export function overview(status: StatusResult, nowMs: number): Html {
+  return html`<h1 class="quiet">Overview</h1>
+    <ul id="reasons" class="reasons">
+      ${status.readiness.reasons.map((reason) => html`<li>${reason}</li>`)}
+    </ul>
+    ${savings(status, nowMs)}
+    <div class="columns">${downloads(status.downloads)} ${disk(status.storage, nowMs)}</div>
+    ${upstreamTable(status.upstreams, nowMs)}`;
+}
+
+function savings({ traffic, catalog, startedAt, storage }: StatusResult, nowMs: number): Html {
+  const { hit, miss, join, pass } = traffic.files;
+  const requests = hit + miss + join + pass;
+  return html`<section aria-labelledby="h-savings">
+    <h2 id="h-savings">Savings <small>since the start, ${ago(startedAt, nowMs)}</small></h2>
+    <dl class="tiles">
+      ${tile('Did not cross the WAN', 'saved', percentText(traffic.savedRatio), html`of the bytes sent to clients`)}
+      ${tile('Sent to the LAN', 'lan', bytesText(traffic.lanBytes), html`<span data-live="requests">${countText(requests)}</span> file requests`)}
+      ${tile('Pulled from the WAN', 'wan', bytesText(traffic.wanBytes), html`lists and manifests included`)}
+      ${tile(
+        'Served from here',
+        'hit-ratio',
+        percentText(requests === 0 ? null : (hit + join) / requests),
+        html`<span data-live="files">${filesText(traffic.files)}</span>`,
+      )}
+      ${tile(
+        'Images',
+        'images',
+        countText(catalog.images),
+        html`<span data-live="stored"
+            >${counted(storage.blobs, 'file')} stored, ${countText(storage.pinned)} pinned</span
+          >${conflicts(catalog.conflicts)}`,
+      )}
+    </dl>
+  </section>`;
+}
+
+function filesText({ hit, miss, join, pass }: StatusResult['traffic']['files']): string {
+  return `${countText(hit)} hits, ${countText(join)} joined, ${countText(miss)} missed, ${countText(pass)} passed`;
+}
+
+function conflicts(count: number): Html {
+  return html`<span id="conflicts" data-swap
+    >${count === 0 ? '' : html`, <a href="/_mirror/?sort=-conflict#images">${counted(count, 'conflict')}</a>`}</span
+  >`;
+}
+
+function tile(title: string, live: string, value: string, note: Html): Html {
+  return html`<div class="tile">
+    <dt>${title}</dt>
+    <dd class="value" data-live="${live}">${value}</dd>
+    <dd class="note">${note}</dd>
+  </div> `;
+}
+
+function downloads(running: readonly RunningDownload[]): Html {
+  return html`<section aria-labelledby="h-downloads">
+    <h2 id="h-downloads">Running downloads <small data-live="running">${countText(running.length)}</small></h2>
+    <ul class="downloads" id="downloads">
+      ${running.map(download)}
+    </ul>
+    <p class="empty" id="no-downloads" ${running.length === 0 ? '' : html` hidden`}>Nothing is being fetched.</p>
+  </section>`;
+}
+
+/** The module makes the same of what the events tell. */
+function download({ sha1, image, size, received, followers, priority }: RunningDownload): Html {
+  const name = image === null ? '' : `${image.name} ${image.version}`.trim();
+  const label = name === '' ? (image?.uuid ?? sha1) : name;
+  return html`<li data-sha1="${sha1}">
+    <span class="what">${image === null ? label : html`<a href="/_mirror/images/${image.uuid}">${label}</a>`}</span>
+    <span class="how">${followers === 0 && priority === 'prefetch' ? 'prefetch' : counted(followers, 'client')}</span>
+    <progress max="${size}" value="${received}" aria-label="${label}"></progress>
+    <span class="much">${bytesText(received)} of ${bytesText(size)}</span>
+  </li> `;
+}
+
+function disk(storage: StatusResult['storage'], nowMs: number): Html {
+  const { usedBytes, maxBytes, minFreeBytes, freeBytes } = storage;
+  const rows: readonly (readonly [string, string, Html | string])[] = [
+    ['Free on the disk', 'free', `${bytesText(freeBytes)}, of which ${bytesText(minFreeBytes)} are kept free`],
+    ['Stored files', 'blob-bytes', bytesText(storage.blobBytes)],
+    ['Reserved for downloads', 'reserved', bytesText(storage.reservedBytes)],
+    ['Unfinished downloads', 'partial', bytesText(storage.partialBytes)],
+    [
+      'Quarantine',
+      'quarantine',
+      storage.quarantinedFiles > 0
+        ? `${counted(storage.quarantinedFiles, 'file')}, ${bytesText(storage.quarantinedBytes)}`
+        : 'empty',
+    ],
+    ['All read again', 'scrubbed', ago(storage.scrubbedAt, nowMs)],
+  ];
+  return html`<section aria-labelledby="h-disk">
+    <h2 id="h-disk">Disk</h2>
+    <p class="gauge">
+      <label for="disk-used" data-live="disk">${diskText(usedBytes, maxBytes)}</label>
+      <progress id="disk-used" max="${diskLimit(storage)}" value="${usedBytes >= 0 ? usedBytes : 0}"></progress>
+    </p>
+    <dl class="facts">
+      ${rows.map(
+        ([key, live, value]) =>
+          html`<div>
+            <dt>${key}</dt>
+            <dd data-live="${live}">${value}</dd>
+          </div> `,
+      )}
+    </dl>
+  </section>`;
+}
+
+function diskText(usedBytes: number, maxBytes: number | null): string {
+  return maxBytes === null
+    ? `${bytesText(usedBytes)} used; the disk alone is the limit`
+    : `${bytesText(usedBytes)} used of ${bytesText(maxBytes)}`;
+}
+
+/** What `usedBytes` can grow to; at least 1, as a bar needs. */
+function diskLimit({ usedBytes, maxBytes, minFreeBytes, freeBytes }: StatusResult['storage']): number {
+  const byDisk = usedBytes + Math.max(0, freeBytes - minFreeBytes);
+  const limit = maxBytes === null ? byDisk : maxBytes;
+  return limit >= 1 ? limit : 1;
+}
+
+function upstreamTable(upstreams: readonly UpstreamStatus[], nowMs: number): Html {
+  return html`<section aria-labelledby="h-upstreams">
+    <h2 id="h-upstreams">Upstreams <small>in the order in which they are asked</small></h2>
+    <div class="scroll" role="region" aria-labelledby="h-upstreams" tabindex="0">
+      <table class="upstreams">
+        <thead>
+          <tr>
+            <th scope="col">Name</th>
+            <th scope="col">State</th>
+            <th scope="col" class="number">Images</th>
+            <th scope="col">List confirmed</th>
+            <th scope="col">Breakers</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${upstreams.map((upstream) => upstreamRow(upstream, nowMs))}
+        </tbody>
+      </table>
+    </div>
+  </section>`;
+}
+
+function upstreamRow(
+  { name, url, up, images, listConfirmedAt, problem, breakers }: UpstreamStatus,
+  nowMs: number,
+): Html {
+  return html`<tr data-upstream="${name}">
+    <th scope="row">${name} <span class="address">${url}</span></th>
+    <td data-cell="state">${upBadge(up)} <span class="problem" data-cell="problem">${problem}</span></td>
+    <td class="number" data-cell="images">${countText(images)}</td>
+    <td data-cell="confirmed">${ago(listConfirmedAt, nowMs)}</td>
+    <td data-cell="breakers">${breakerBadges(breakers)}</td>
+  </tr> `;
+}
+
+function upBadge(up: boolean | null): Html {
+  if (up === null) return html`<span data-cell="up">${badge('note', 'not asked yet')}</span>`;
+  return html`<span data-cell="up">${up ? badge('good', 'up') : badge('bad', 'down')}</span>`;
+}
+
+/** A closed breaker lets requests through; open, others are asked first. */
+function breakerBadges({ list, file }: UpstreamStatus['breakers']): Html {
+  return html`${breakerBadge('lists', list)} ${breakerBadge('files', file)}`;
+}
+
+function breakerBadge(what: string, state: UpstreamStatus['breakers']['list']): Html {
+  return badge(state === 'closed' ? 'good' : state === 'open' ? 'bad' : 'warn', `${what} ${state}`);
+}

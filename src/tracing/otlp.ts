@@ -1,0 +1,154 @@
+/**
+ * Traces over OTLP/HTTP, with OpenTelemetry. The only file that imports it, and itself only imported where an endpoint is
+ * configured: loading it costs a start more than everything else.
+ */
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  ROOT_CONTEXT,
+  SpanKind as ApiSpanKind,
+  SpanStatusCode,
+  trace,
+  TraceFlags,
+  type Context,
+  type Span as ApiSpan,
+} from '@opentelemetry/api';
+import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-http';
+import { resourceFromAttributes } from '@opentelemetry/resources';
+import {
+  BasicTracerProvider,
+  BatchSpanProcessor,
+  ParentBasedSampler,
+  TraceIdRatioBasedSampler,
+  type SpanExporter,
+} from '@opentelemetry/sdk-trace-base';
+import { ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
+import type { Log } from '../config/log.ts';
+import type { RemoteParent, Span, SpanAttributes, SpanKind, SpanOptions, Tracing } from './tracing.ts';
+
+export interface OtlpOptions {
+  /** Where spans are POSTed, such as `http://collector:4318/v1/traces`. */
+  readonly endpoint: string;
+  /** 1 to 100. */
+  readonly samplePercent: number;
+  readonly serviceName: string;
+  readonly serviceVersion: string;
+  readonly hostname: string;
+  /** Between two exports, ms. Default 5,000. */
+  readonly exportEveryMs?: number;
+  /** For one export, ms. Default 5,000. */
+  readonly exportTimeoutMs?: number;
+  /** For what is left at the end, ms. Default 3,000. */
+  readonly closeTimeoutMs?: number;
+  /** Spans that wait for an export; more are dropped. Default 2048. */
+  readonly maxQueued?: number;
+}
+
+const KINDS: Readonly<Record<SpanKind, ApiSpanKind>> = {
+  server: ApiSpanKind.SERVER,
+  client: ApiSpanKind.CLIENT,
+  internal: ApiSpanKind.INTERNAL,
+};
+/** Spans in one export. */
+const BATCH = 512;
+/** Error messages and paths are cut to this. */
+const MAX_TEXT = 1024;
+/** Exports at one time; the SDK begins the next when one has timed out. */
+const MAX_EXPORTS = 2;
+
+export function createOtlpTracing({ log }: { readonly log: Log }, options: OtlpOptions): Tracing {
+  const { endpoint, exportTimeoutMs = 5_000, closeTimeoutMs = 3_000, maxQueued = 2048 } = options;
+  // Ours, so that it can be destroyed under an export that nobody waits for any more.
+  const agent = new (endpoint.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
+  const exporter = new OTLPTraceExporter({
+    url: endpoint,
+    timeoutMillis: exportTimeoutMs,
+    concurrencyLimit: MAX_EXPORTS,
+    httpAgentOptions: () => agent,
+  });
+  const processor = new BatchSpanProcessor(tellingFailures(exporter, log, endpoint), {
+    maxQueueSize: maxQueued,
+    maxExportBatchSize: Math.min(BATCH, maxQueued),
+    scheduledDelayMillis: options.exportEveryMs ?? 5_000,
+    exportTimeoutMillis: exportTimeoutMs,
+  });
+  const ratio = new TraceIdRatioBasedSampler(options.samplePercent / 100);
+  const provider = new BasicTracerProvider({
+    resource: resourceFromAttributes({
+      [ATTR_SERVICE_NAME]: options.serviceName,
+      [ATTR_SERVICE_VERSION]: options.serviceVersion,
+      'host.name': options.hostname,
+    }),
+    // Below a client's span as well it is ours to say what is sampled.
+    sampler: new ParentBasedSampler({ root: ratio, remoteParentSampled: ratio, remoteParentNotSampled: ratio }),
+    spanLimits: { attributeValueLengthLimit: MAX_TEXT },
+    spanProcessors: [processor],
+  });
+  const tracer = provider.getTracer(options.serviceName, options.serviceVersion);
+
+  return {
+    begin(name, { kind, attributes, parent, startedAtMs }: SpanOptions) {
+      const more = startedAtMs === undefined ? {} : { startTime: startedAtMs };
+      return new OtlpSpan(tracer.startSpan(name, { kind: KINDS[kind], attributes, ...more }, contextOf(parent)));
+    },
+    async close() {
+      const late = new AbortController();
+      // What cannot be sent is said where it is tried; nothing more can be done about it.
+      const flushed = provider.shutdown().catch(() => {});
+      await Promise.race([flushed, sleep(closeTimeoutMs, undefined, { signal: late.signal }).catch(() => {})]);
+      late.abort();
+      agent.destroy();
+    },
+  };
+}
+
+/** A span of ours as OpenTelemetry has it. */
+class OtlpSpan implements Span {
+  readonly #span: ApiSpan;
+
+  constructor(span: ApiSpan) {
+    this.#span = span;
+  }
+
+  /** What goes under it. */
+  get context(): Context {
+    return trace.setSpanContext(ROOT_CONTEXT, this.#span.spanContext());
+  }
+
+  set(attributes: SpanAttributes): void {
+    if (this.#span.isRecording()) this.#span.setAttributes(attributes);
+  }
+
+  end(failure?: string): void {
+    // It warns of a second end.
+    if (!this.#span.isRecording()) return;
+    if (failure !== undefined) {
+      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: failure.slice(0, MAX_TEXT) });
+    }
+    this.#span.end();
+  }
+}
+
+function contextOf(parent: Span | RemoteParent | undefined): Context {
+  if (parent instanceof OtlpSpan) return parent.context;
+  if (parent === undefined || !('traceId' in parent)) return ROOT_CONTEXT;
+  return trace.setSpanContext(ROOT_CONTEXT, { ...parent, traceFlags: TraceFlags.NONE, isRemote: true });
+}
+
+/** Says once that exports fail, and once that they go again. */
+function tellingFailures(exporter: SpanExporter, log: Log, endpoint: string): SpanExporter {
+  let isFailing = false;
+  return {
+    export(spans, onResult) {
+      exporter.export(spans, (result) => {
+        const { error } = result;
+        if (error !== undefined && !isFailing) log.warn({ err: error, endpoint }, 'traces cannot be sent');
+        if (error === undefined && isFailing) log.info({ endpoint }, 'traces are sent again');
+        isFailing = error !== undefined;
+        onResult(result);
+      });
+    },
+    shutdown: async () => exporter.shutdown(),
+  };
+}
