@@ -19,7 +19,7 @@ const BOUND_MS = 10;
 
 export async function scrape({ dir, signal, progress }: BenchContext): Promise<Figure[]> {
   const files = Array.from({ length: DOWNLOADS }, (_, at) => ({ name: `file-${at}`, bytes: FILE_BYTES }));
-  const behaviour = { rateBytesPerSecond: RATE_BYTES_PER_SECOND };
+  const behaviour = { rateBytesPerSecond: RATE_BYTES_PER_SECOND, rateScope: 'each' } as const;
   await using upstream = await startUpstream({ files, behaviour }, signal);
   const upstreams = JSON.stringify([{ name: 'slow', url: upstream.url, maxDownloads: DOWNLOADS, proxy: 'none' }]);
   await using mirror = await startMirror(

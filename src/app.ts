@@ -90,8 +90,10 @@ export function createApp(config: Config, deps: AppDeps): App {
     records,
     kept: imageIndex.kept,
     upstreams: [...upstreams.map(({ name }) => name), IMPORTED],
-    onAccepted() {
+    onAccepted(uuid) {
       metrics.trustAccepted.inc();
+      // If it was imported, it is not what was imported any more.
+      catalog.noteForgotten(uuid);
       catalog.reconsider();
     },
     log,
@@ -212,7 +214,7 @@ export function createApp(config: Config, deps: AppDeps): App {
       ...space.limits(),
       freeBytes: await space.free(),
       reservedBytes: space.reservedBytes(),
-      ...(await measureUse(blobs.upkeep)),
+      ...(await measureUse(blobs.upkeep, downloads.running)),
       evictionRanAtMs: eviction.lastRunAtMs,
     }),
     scrub: () => {

@@ -63,15 +63,17 @@ export function createBoard({ name, title, description, hasUpstreams = false, ro
 /** A choice of any number of a label's values. All of them is the list of them: series of others stay out. */
 function valuesVariable(label: string, title: string, metric: string): QueryVariableBuilder {
   const query = `label_values(${metric}, ${label})`;
-  return new QueryVariableBuilder(label)
-    .label(title)
-    .datasource(DATA_SOURCE)
-    .query({ query, refId: 'values' })
-    .definition(query)
-    .refresh(VariableRefresh.OnTimeRangeChanged)
-    // oxlint-disable-next-line unicorn/no-array-sort -- it is no array
-    .sort(VariableSort.AlphabeticalAsc)
-    .multi(true)
-    .includeAll(true)
-    .current({ text: ['All'], value: ['$__all'], selected: true });
+  return (
+    new QueryVariableBuilder(label)
+      .label(title)
+      .datasource(DATA_SOURCE)
+      .query({ query, refId: 'values' })
+      .definition(query)
+      .refresh(VariableRefresh.OnTimeRangeChanged)
+      // oxlint-disable-next-line unicorn/no-array-sort -- it is no array
+      .sort(VariableSort.AlphabeticalAsc)
+      .multi(true)
+      .includeAll(true)
+      .current({ text: ['All'], value: ['$__all'], selected: true })
+  );
 }

@@ -39,6 +39,11 @@ export function quantile(q: number, buckets: string, labels?: string): string {
   return `histogram_quantile(${q}, ${sumBy(labels === undefined ? 'le' : `le, ${labels}`, rate(buckets))})`;
 }
 
+/** The time since a timestamp; nothing where there is none yet (NaN, which no comparison is true of). */
+export function since(timestamp: string): string {
+  return `time() - (${timestamp} > 0)`;
+}
+
 /** A ratio that is no number where nothing happened, instead of NaN. Both sides without labels. */
 export function share(part: string, whole: string): string {
   return `${part} / (${whole} > 0)`;

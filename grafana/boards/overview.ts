@@ -3,12 +3,13 @@ import { createBoard, type Board } from './board.ts';
 import { increase, of, ofUpstreams, quantile, rate, share, sum, sumBy } from './expressions.ts';
 import { graph, stat } from './panel.ts';
 
-const LAN = of('imgapi_mirror_http_response_bytes_total', 'route="file"');
+const LAN = of('imgapi_mirror_file_response_bytes_total');
+/** What cost the WAN nothing: stored files, and downloads that ran for others. */
+const FREE = 'result=~"hit|join"';
 const WAN = of('imgapi_mirror_upstream_response_bytes_total');
-/** What came over the WAN because a client waited. */
-const WAITED_FOR = of('imgapi_mirror_upstream_cause_bytes_total', 'cause=~"demand|resume"');
 const FILES = of('imgapi_mirror_cache_results_total', 'kind="file"');
-const HITS = of('imgapi_mirror_cache_results_total', 'kind="file"', 'result="hit"');
+const FREE_FILES = of('imgapi_mirror_cache_results_total', 'kind="file"', FREE);
+const FREE_BYTES = of('imgapi_mirror_file_response_bytes_total', FREE);
 const REQUESTS = of('imgapi_mirror_http_requests_total');
 const FAILED = of('imgapi_mirror_http_requests_total', 'code="5xx"');
 
@@ -108,13 +109,13 @@ const savings = () => [
   graph({
     title: 'Hit ratio of files',
     description:
-      'By bytes: not pulled for a waiting client. By requests: whole on disk when asked for. Joins count as no hit.',
+      'Share of files, by their bytes and by their requests, that cost the WAN nothing: stored, or joined while they came.',
     unit: 'ratio',
     width: 12,
     max: 1,
     queries: {
-      'by bytes': saved(sum(rate(WAITED_FOR)), sum(rate(LAN))),
-      'by requests': share(sum(rate(HITS)), sum(rate(FILES))),
+      'by bytes': share(sum(rate(FREE_BYTES)), sum(rate(LAN))),
+      'by requests': share(sum(rate(FREE_FILES)), sum(rate(FILES))),
     },
   }),
   graph({

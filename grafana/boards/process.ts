@@ -1,6 +1,6 @@
 /** The processes themselves: memory, CPU, event loop. What only Linux tells is shown beside what every system does. */
 import { createBoard, type Board } from './board.ts';
-import { of, quantile, rate, sumBy } from './expressions.ts';
+import { of, quantile, rate, since, sumBy } from './expressions.ts';
 import { graph, stat } from './panel.ts';
 
 export function processBoard(): Board {
@@ -30,17 +30,34 @@ const running = () => [
     title: 'Up since',
     description: 'Time since the process began; short again and again: it does not stay up.',
     unit: 'seconds',
-    width: 8,
+    width: 4,
     none: 'no mirror',
-    queries: { '{{instance}}': `time() - ${of('process_start_time_seconds')}` },
+    queries: { '{{instance}}': since(of('process_start_time_seconds')) },
   }),
   stat({
     title: 'Configuration loaded',
     description: 'Time since the configuration was last loaded, at the start or by a reload.',
     unit: 'seconds',
-    width: 8,
+    width: 4,
     none: 'no mirror',
-    queries: { '{{instance}}': `time() - ${of('imgapi_mirror_config_last_reload_success_timestamp_seconds')}` },
+    queries: { '{{instance}}': since(of('imgapi_mirror_config_last_reload_success_timestamp_seconds')) },
+  }),
+  stat({
+    title: 'Last reload',
+    description: 'Failed: something is wrong with the new configuration or certificate, and nothing was changed.',
+    unit: 'state',
+    width: 4,
+    none: 'no mirror',
+    words: { 1: { text: 'well', color: 'green' }, 0: { text: 'failed', color: 'red' } },
+    queries: { '{{instance}}': of('imgapi_mirror_config_last_reload_successful') },
+  }),
+  stat({
+    title: 'Certificate runs out in',
+    description: 'How long the certificate that clients are shown is still valid; below 14 days an alert fires.',
+    unit: 'seconds',
+    width: 4,
+    none: 'no HTTPS',
+    queries: { '{{instance}}': `(${of('imgapi_mirror_tls_certificate_expiry_timestamp_seconds')} > 0) - time()` },
   }),
 ];
 

@@ -1,6 +1,6 @@
 /** Will the disk last, what goes from it and why, and is every byte on it right. */
 import { createBoard, type Board } from './board.ts';
-import { increase, of, quantile, rate, sum, sumBy } from './expressions.ts';
+import { increase, of, quantile, rate, since, sum, sumBy } from './expressions.ts';
 import { graph, stat } from './panel.ts';
 
 const MAX_BYTES = `(${of('imgapi_mirror_cache_max_bytes')} < +Inf)`;
@@ -23,7 +23,7 @@ const room = () => [
     title: 'Used of cache.maxBytes',
     description: 'Share of the limit that is taken; above 95 % the least recently used files go, until it is 90 %.',
     unit: 'ratio',
-    width: 6,
+    width: 4,
     decimals: 1,
     none: 'no limit',
     steps: [
@@ -33,17 +33,24 @@ const room = () => [
     queries: { '{{instance}}': `${of('imgapi_mirror_cache_used_bytes')} / ${MAX_BYTES}` },
   }),
   stat({
+    title: 'Stored bytes',
+    description: 'Bytes of the files that are whole and checked.',
+    unit: 'bytes',
+    width: 4,
+    queries: { '{{instance}}': of('imgapi_mirror_blob_bytes') },
+  }),
+  stat({
     title: 'Stored files',
     description: 'Files that are whole and checked; images share those they have in common.',
     unit: 'count',
-    width: 6,
+    width: 4,
     queries: { '{{instance}}': of('imgapi_mirror_blobs') },
   }),
   stat({
     title: 'Quarantined files',
     description: 'Files that failed their SHA-1 and are kept for a look at them.',
     unit: 'count',
-    width: 6,
+    width: 4,
     steps: [{ from: 1, color: 'orange' }],
     queries: { '{{instance}}': of('imgapi_mirror_quarantined_files') },
   }),
@@ -51,9 +58,17 @@ const room = () => [
     title: 'Images in conflict',
     description: 'Images of which an upstream says other than what was first seen; that stays in force until accepted.',
     unit: 'count',
-    width: 6,
+    width: 4,
     steps: [{ from: 1, color: 'orange' }],
     queries: { '{{instance}}': of('imgapi_mirror_catalog_conflicts') },
+  }),
+  stat({
+    title: 'Since all was prefetched',
+    description: 'Time since a prefetch last ended with everything there; not yet: none has since the start.',
+    unit: 'seconds',
+    width: 4,
+    none: 'not yet',
+    queries: { '{{instance}}': since(of('imgapi_mirror_prefetch_last_success_timestamp_seconds')) },
   }),
   graph({
     title: 'Cache and its limit',
@@ -102,11 +117,10 @@ const room = () => [
   }),
   graph({
     title: 'Since the cache was looked over',
-    description:
-      'Time since it was last looked for what has to go; that is after every download, and every minute.',
+    description: 'Time since it was last looked for what has to go; that is after every download, and every minute.',
     unit: 'seconds',
     width: 8,
-    queries: { '{{instance}}': `time() - ${of('imgapi_mirror_eviction_last_run_timestamp_seconds')}` },
+    queries: { '{{instance}}': since(of('imgapi_mirror_eviction_last_run_timestamp_seconds')) },
   }),
 ];
 
@@ -191,11 +205,14 @@ const integrity = () => [
   }),
   stat({
     title: 'Since all was found right',
-    description: 'Time since everything stored had been read again; see cache.scrubEvery.',
+    description: 'Time since everything stored had been read again, and how often it is to be (cache.scrubEvery).',
     unit: 'seconds',
     width: 6,
     none: 'not yet',
-    queries: { '{{instance}}': `time() - ${of('imgapi_mirror_scrub_last_success_timestamp_seconds')}` },
+    queries: {
+      '{{instance}}': since(of('imgapi_mirror_scrub_last_success_timestamp_seconds')),
+      '{{instance}} every': `${of('imgapi_mirror_scrub_interval_seconds')} < +Inf`,
+    },
   }),
   stat({
     title: 'Accepted changes',
@@ -227,7 +244,7 @@ const integrity = () => [
   }),
   graph({
     title: 'Scrub throughput',
-    description: 'Bytes of stored files read again per second: 32 MiB/s at most.',
+    description: 'Bytes of stored files read again per second, 32 MiB/s at most; nothing is read most of the time.',
     unit: 'bytesPerSecond',
     width: 8,
     queries: { '{{instance}}': rate(of('imgapi_mirror_scrubbed_bytes_total')) },

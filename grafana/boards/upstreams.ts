@@ -1,6 +1,6 @@
 /** How each upstream does: state, speed, what is asked of it, what fails. */
 import { createBoard, type Board } from './board.ts';
-import { ofUpstreams, quantile, rate, sumBy } from './expressions.ts';
+import { of, ofUpstreams, quantile, rate, sumBy } from './expressions.ts';
 import { graph, stat } from './panel.ts';
 
 const REQUESTS = 'imgapi_mirror_upstream_requests_total';
@@ -52,15 +52,19 @@ const state = () => [
   }),
   stat({
     title: 'Age of its list',
-    description: 'Since the upstream last confirmed its list; a stale list is still served.',
-    unit: 'seconds',
+    description:
+      'Since the upstream last confirmed its list, in times of catalog.refreshEvery; a stale list is still served.',
+    unit: 'count',
     width: 8,
+    decimals: 1,
     none: 'never confirmed',
     steps: [
-      { from: 900, color: 'yellow' },
-      { from: 3600, color: 'red' },
+      { from: 3, color: 'yellow' },
+      { from: 12, color: 'red' },
     ],
-    queries: { '{{upstream}}': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_list_age_seconds')})` },
+    queries: {
+      '{{upstream}}': `max by (upstream) ((${ofUpstreams('imgapi_mirror_upstream_list_age_seconds')} >= 0) / on (instance) group_left () ${of('imgapi_mirror_catalog_refresh_interval_seconds')})`,
+    },
   }),
 ];
 

@@ -143,7 +143,7 @@ async function statusOf(rooms: OperationRooms, startedAt: string): Promise<Statu
   const now = rooms.deps.now();
   const totals = blobs.totals();
   const limits = space.limits();
-  const use = await measureUse(blobs.upkeep);
+  const use = await measureUse(blobs.upkeep, rooms.downloads.running);
   return {
     version: PRODUCT.version,
     startedAt,

@@ -86,11 +86,11 @@ export function createUpkeep(context: DiskContext, opens: OpenCount, dir: string
 
 /**
  * For metrics; all NaN where the disk cannot tell: a scrape must not fail for it.
- * @param runningBytes what the running downloads have written, which is not looked up on the disk
+ * @param running downloads, which know what they have written without the disk
  */
 export async function measureUse(
   upkeep: Upkeep,
-  runningBytes: number,
+  running: Iterable<{ readonly written: number }>,
 ): Promise<{
   readonly usedBytes: number;
   readonly partialBytes: number;
@@ -99,10 +99,11 @@ export async function measureUse(
 }> {
   try {
     const leftovers = await upkeep.leftovers('resting');
+    const partials = leftovers.filter(({ place }) => place === 'partial');
     const quarantined = leftovers.filter(({ place }) => place === 'quarantine');
     return {
       usedBytes: await upkeep.usedBytes(),
-      partialBytes: runningBytes + bytesOf(leftovers.filter(({ place }) => place === 'partial')),
+      partialBytes: [...running].reduce((sum, { written }) => sum + written, bytesOf(partials)),
       quarantinedFiles: quarantined.length,
       quarantinedBytes: bytesOf(quarantined),
     };

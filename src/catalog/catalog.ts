@@ -64,7 +64,7 @@ export interface Catalog {
   refresh(options?: { readonly accept: boolean }): Promise<void>;
   /** Images have been imported: they are in the lists when it resolves. Never rejects. */
   noteImported(): Promise<void>;
-  /** The manifest of an image is not kept any more. */
+  /** The manifest of an image is not kept any more, or not as it was imported. */
   noteForgotten(uuid: ImageUuid): void;
   /** Something else is remembered of an image: every view is merged again, now. */
   reconsider(): void;

@@ -29,6 +29,8 @@ const LINE_EVERY_MS = 10_000;
 /** More bars than this are a sum. */
 const MAX_BARS = 12;
 const BAR_WIDTH = 24;
+/** Of `[` and `] 100%  999.9MiB of 999.9MiB  `. */
+const NUMBERS_WIDTH = 34;
 
 export function createBars(output: Output, monotonicNow: () => number): Bars {
   return output.isTerminal ? movingBars(output, monotonicNow) : plainLines(output, monotonicNow);
@@ -45,8 +47,20 @@ function movingBars(output: Output, monotonicNow: () => number): Bars {
       const shown = bars.length <= MAX_BARS ? bars : [...bars.slice(0, MAX_BARS - 2), ...bars.slice(-1)];
       const hidden = bars.length - shown.length;
       const width = Math.max(20, (output.columns ?? 80) - 1);
-      const labelWidth = Math.max(12, Math.min(40, width - BAR_WIDTH - 32));
-      const lines = shown.map((bar) => barLine(bar, labelWidth).slice(0, width));
+      const longest = (of: (bar: Bar) => string): number => Math.max(0, ...shown.map((bar) => escape(of(bar)).length));
+      const labelWidth = width - BAR_WIDTH - NUMBERS_WIDTH - longest(({ note = '' }) => note);
+      const lines = shown.map((bar) =>
+        barLine(
+          bar,
+          Math.max(
+            12,
+            Math.min(
+              labelWidth,
+              longest(({ label }) => label),
+            ),
+          ),
+        ).slice(0, width),
+      );
       if (hidden > 0) lines.splice(-1, 0, `and ${hidden} more`);
       output.write(`${clear()}${lines.map((line) => `${line}\n`).join('')}`);
       drawn = lines.length;

@@ -49,7 +49,8 @@ function createTeller(bars: Bars, dryRun: boolean): (event: PrefetchEvent) => vo
         if (!dryRun) bars.line(planLine(event));
         return;
       case 'file': {
-        const label = nameOf(event);
+        // What is cut off for want of width is the uuid's end.
+        const label = `${event.name} ${event.version} ${event.uuid}`.trim();
         if (event.received >= event.size) running.delete(event.sha1);
         else running.set(event.sha1, { label, done: event.received, total: event.size });
         return;

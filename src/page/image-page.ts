@@ -44,7 +44,7 @@ export function imagePage(image: ShownImage, status: StatusResult, nowMs: number
     ${actionsBar({ uuid })}
     <section aria-labelledby="h-manifest">
       <h2 id="h-manifest">Manifest</h2>
-      <pre class="manifest" role="region" aria-labelledby="h-manifest" tabindex="0">
+      <pre class="manifest" role="region" aria-label="Text of the manifest" tabindex="0">
 ${linesHtml(JSON.stringify(image.manifest, null, 2))}</pre>
     </section>`;
 }
@@ -91,7 +91,7 @@ function sources({ cached, upstreams }: ShownImage, all: readonly UpstreamStatus
 
 function files(all: readonly ShownFile[], nowMs: number): Html {
   if (all.length === 0) return html`<p class="empty">It has none.</p>`;
-  return html`<div class="scroll" role="region" aria-labelledby="h-files" tabindex="0">
+  return html`<div class="scroll" role="region" aria-label="Table of files" tabindex="0">
     <table class="files">
       <thead>
         <tr>

@@ -85,7 +85,7 @@ function countOf(query: TableQuery, shown: number, total: number): string {
 
 const COLUMNS: readonly (readonly [ListOrder, string, string])[] = [
   ['name', 'Name', ''],
-  ['version', 'Version', ''],
+  ['version', 'Version', 'version'],
   ['os', 'OS', 'wide'],
   ['type', 'Type', 'wide'],
   ['published', 'Published', 'wide'],
@@ -95,7 +95,7 @@ const COLUMNS: readonly (readonly [ListOrder, string, string])[] = [
 ];
 
 function imageTable(query: TableQuery, images: readonly ListedImage[], nowMs: number): Html {
-  return html`<div class="scroll" role="region" aria-labelledby="h-images" tabindex="0">
+  return html`<div class="scroll" role="region" aria-label="Table of images" tabindex="0">
     <table class="images">
       <thead>
         <tr>
@@ -131,8 +131,10 @@ function imageRow(image: ListedImage, nowMs: number): Html {
     <td class="pick" data-script hidden>
       <input type="checkbox" name="uuid" value="${uuid}" aria-label="${`${label} ${version}`}" />
     </td>
-    <th scope="row"><a href="/_mirror/images/${uuid}" title="${uuid}">${label}</a></th>
-    <td>${version}</td>
+    <th scope="row">
+      <a href="/_mirror/images/${uuid}" title="${uuid}">${label}</a> <span class="narrow">${version}</span>
+    </th>
+    <td class="version">${version}</td>
     <td class="wide">${os}</td>
     <td class="wide">${type}</td>
     <td class="wide">${publishedAt.slice(0, 10)}</td>

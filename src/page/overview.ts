@@ -56,7 +56,7 @@ function savings({ traffic, catalog, startedAt, storage }: StatusResult, nowMs: 
 }
 
 function filesText({ hit, miss, join, pass }: StatusResult['traffic']['files']): string {
-  return `${countText(hit)} hits, ${countText(join)} joined, ${countText(miss)} missed, ${countText(pass)} passed`;
+  return `${countText(hit)} hits, ${countText(join)} joined, ${countText(miss)} missed, ${countText(pass)} passed through`;
 }
 
 function conflicts(count: number): Html {
@@ -145,7 +145,7 @@ function diskLimit({ usedBytes, maxBytes, minFreeBytes, freeBytes }: StatusResul
 function upstreamTable(upstreams: readonly UpstreamStatus[], nowMs: number): Html {
   return html`<section aria-labelledby="h-upstreams">
     <h2 id="h-upstreams">Upstreams <small>in the order in which they are asked</small></h2>
-    <div class="scroll" role="region" aria-labelledby="h-upstreams" tabindex="0">
+    <div class="scroll" role="region" aria-label="Table of upstreams" tabindex="0">
       <table class="upstreams">
         <thead>
           <tr>

@@ -17,9 +17,10 @@ export type RecordsStore =
 export interface BoundedKeyv {
   /** Undefined if it is not there, has expired, or could not be had in time. */
   get(key: string): Promise<unknown>;
-  /** `ttlMs` must be above 0; undefined means for ever. */
-  set(key: string, value: unknown, ttlMs?: number): Promise<void>;
-  setMany(entries: KeyvEntry<unknown>[]): Promise<void>;
+  /** `ttlMs` must be above 0; undefined means for ever. @returns false where it may not have been written */
+  set(key: string, value: unknown, ttlMs?: number): Promise<boolean>;
+  /** @returns as `set`, of all of them together */
+  setMany(entries: KeyvEntry<unknown>[]): Promise<boolean>;
   delete(key: string): Promise<void>;
   /** Closes the store. */
   close(): Promise<void>;
@@ -62,10 +63,11 @@ export function createBoundedKeyv(
   return {
     get: (key) => inTime(keyv.get(key), 'get'),
     async set(key, value, ttlMs) {
-      await inTime(keyv.set(key, value, ttlMs), 'set');
+      return (await inTime(keyv.set(key, value, ttlMs), 'set')) === true;
     },
     async setMany(entries) {
-      await inTime(keyv.setMany(entries), 'setMany');
+      const written = await inTime(keyv.setMany(entries), 'setMany');
+      return written?.every((isWritten) => isWritten) === true;
     },
     async delete(key) {
       await inTime(keyv.delete(key), 'delete');

@@ -34,6 +34,11 @@ export function createLastUse(
   let writing: Promise<void> = Promise.resolve();
   let isClosed = false;
 
+  const writeAfter = async (before: Promise<void>, batch: Parameters<BoundedKeyv['setMany']>[0]): Promise<void> => {
+    await before;
+    await keyv.setMany(batch);
+  };
+
   const flush = (): Promise<void> => {
     clearTimeout(timer);
     timer = undefined;
@@ -41,7 +46,7 @@ export function createLastUse(
       const batch = Array.from(pending, ([sha1, atMs]) => ({ key: keyOf(sha1), value: atMs }));
       pending = new Map();
       // One after the other: an older batch that is slow must not overwrite a newer one.
-      writing = writing.then(() => keyv.setMany(batch));
+      writing = writeAfter(writing, batch);
     }
     return writing;
   };

@@ -86,7 +86,9 @@ export function createRecords(
   return {
     lists: {
       get: (upstream, channel) => getSound(recordKey('list', upstream, channel ?? null), isListRecord),
-      set: (upstream, channel, record) => keyv.set(recordKey('list', upstream, channel ?? null), record),
+      async set(upstream, channel, record) {
+        await keyv.set(recordKey('list', upstream, channel ?? null), record);
+      },
     },
     lookups: {
       get: (uuid, channel) => getSound(recordKey('lookup', channel ?? null, uuid), isLookupRecord),

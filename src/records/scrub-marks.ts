@@ -13,12 +13,15 @@ export function createScrubMarks({ keyv }: { readonly keyv: BoundedKeyv }): Scru
       const value = await keyv.get(keyOf(sha1));
       return typeof value === 'number' && Number.isFinite(value) ? value : undefined;
     },
-    setChecked: (sha1, atMs) => keyv.set(keyOf(sha1), atMs),
+    async setChecked(sha1, atMs) {
+      await keyv.set(keyOf(sha1), atMs);
+    },
     async round() {
       return roundOf(await keyv.get(ROUND_KEY));
     },
-    setRound: ({ beganAtMs, succeededAtMs }) =>
-      keyv.set(ROUND_KEY, { beganAtMs, succeededAtMs: succeededAtMs ?? null }),
+    async setRound({ beganAtMs, succeededAtMs }) {
+      await keyv.set(ROUND_KEY, { beganAtMs, succeededAtMs: succeededAtMs ?? null });
+    },
   };
 }
 

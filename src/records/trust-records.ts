@@ -8,16 +8,16 @@ import { recordKey } from './record-key.ts';
 /** Images are spread over so many rows by the first digit of their uuid: a new image rewrites one of them. */
 export const FACT_BUCKETS = Array.from('0123456789abcdef');
 
-/** Like all records: no call rejects, and what cannot be read counts as not there. */
+/** Like all records: no call rejects, and what cannot be read counts as not there. What sets resolves with false where it may not have been written. */
 export interface TrustRecords {
   /** The texts of all buckets, in their order; undefined for one that was never written or is lost. */
   facts(): Promise<readonly (string | undefined)[]>;
-  setFacts(buckets: readonly { readonly bucket: string; readonly text: string }[]): Promise<void>;
+  setFacts(buckets: readonly { readonly bucket: string; readonly text: string }[]): Promise<boolean>;
   manifest(uuid: ImageUuid): Promise<ManifestJson | undefined>;
-  setManifests(manifests: readonly { readonly uuid: ImageUuid; readonly json: ManifestJson }[]): Promise<void>;
+  setManifests(manifests: readonly { readonly uuid: ImageUuid; readonly json: ManifestJson }[]): Promise<boolean>;
   /** As `setConflicts` was given them; undefined if never. Not checked here. */
   conflicts(): Promise<unknown>;
-  setConflicts(conflicts: unknown): Promise<void>;
+  setConflicts(conflicts: unknown): Promise<boolean>;
 }
 
 const CONFLICTS = recordKey('trust-conflicts');

@@ -32,7 +32,7 @@ const SHA1_LENGTH = 40;
 /** Reads what `factsText` wrote. Lines that are unsound are left out. By position: `split` would double the time of a start. */
 export function parseFacts(text: string): [ImageUuid, Remembered][] {
   const found: [ImageUuid, Remembered][] = [];
-  for (let start = 0; start < text.length; ) {
+  for (let start = 0; start < text.length;) {
     const nextBreak = text.indexOf('\n', start);
     const end = nextBreak === -1 ? text.length : nextBreak;
     const afterTime = text.indexOf(' ', start + UUID_LENGTH + 1);
@@ -52,7 +52,7 @@ export function parseFacts(text: string): [ImageUuid, Remembered][] {
 function parseFiles(listed: string): ImageFile[] | undefined {
   const files: ImageFile[] = [];
   if (listed === NO_FILES) return files;
-  for (let start = 0; start < listed.length; ) {
+  for (let start = 0; start < listed.length;) {
     const comma = listed.indexOf(',', start);
     const end = comma === -1 ? listed.length : comma;
     const sha1 = listed.slice(start, start + SHA1_LENGTH);

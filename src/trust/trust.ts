@@ -367,7 +367,7 @@ export function createTrust(deps: TrustDeps, options: TrustOptions = {}): Trust 
     },
 
     async close() {
-      await writer.flush();
+      await writer.close();
     },
   };
 }

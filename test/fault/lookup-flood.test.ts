@@ -7,6 +7,7 @@ import { createAsk, fieldsOf, type Answer } from '../integration/ask.ts';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
 import { startMirror, type TestMirror } from '../support/mirror.ts';
+import { until } from '../support/wait-for.ts';
 import { ownSeries } from '../unit/metrics/exposition.ts';
 
 const FLOOD = 2_000;
@@ -49,6 +50,8 @@ test('2,000 random uuids are at most 400 questions; the rest is 503 at once, and
   const ask = createAsk(mirror);
   // A looked-up image names its origin as well as a listed one does.
   assert.equal((await ask(`/images/${middle.uuid}`)).status, 200);
+  // Written in the background, soon after the start.
+  await until(async () => (await filesOf(mirror)).includes('channels.json'));
   const [files, series] = [await filesOf(mirror), await seriesOf(mirror)];
   upstream.forget();
 

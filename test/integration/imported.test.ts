@@ -105,6 +105,24 @@ test('one that an upstream takes up later, and drops again, is still an imported
   assert.deepEqual(namesOf(await createAsk(again)('/images')), ['carried', 'own']);
 });
 
+test('one of which a change was accepted is its upstream’s: what was imported does not contradict it', async (t) => {
+  await using upstream = await startImageServer({ images: [own] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  await importInto(t, mirror.dir, [carried]);
+  await mirror.app.catalog.noteImported();
+  const changed = makeImage({ uuid: carried.uuid, name: 'carried', size: 2_000, contentSeed: 'changed' });
+  upstream.images.add(changed);
+  await mirror.app.catalog.refresh();
+  await assertServed(mirror, carried);
+  await mirror.app.trust.accept(carried.uuid);
+  assert.deepEqual(mirror.app.trust.conflicts(), []);
+  await mirror.close();
+  const again = await startMirror(t, { upstreams: [upstream.url], dir: mirror.dir });
+  await again.app.catalog.refresh();
+  assert.deepEqual(again.app.trust.conflicts(), []);
+  assert.deepEqual((await createAsk(again)(`/images/${carried.uuid}`)).json, changed.manifest);
+});
+
 test('a mirror that never had an upstream’s list lists what was imported, in whatever channel', async (t) => {
   const dir = path.join(await makeTempDir(t), 'cache');
   await (await startMirror(t, { upstreams: ['http://images.invalid'], dir, offline: true })).close();

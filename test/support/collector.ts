@@ -1,6 +1,6 @@
 /** An OTLP/HTTP receiver on 127.0.0.1: keeps the spans it is sent, or misbehaves. */
 import { once } from 'node:events';
-import { createServer } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 
 export interface ReceivedSpan {
@@ -34,17 +34,16 @@ export async function startCollector(): Promise<Collector> {
   let exports = 0;
   const server = createServer((request, response) => {
     exports += 1;
-    void json(request).then(
-      (body) => {
-        const { behaviour } = collector;
-        if (behaviour === 'silent') return;
-        if (behaviour === 200) spans.push(...spansOf(body));
-        response.writeHead(behaviour, { 'content-type': 'application/json' }).end('{}');
-      },
-      // The mirror has let go of it.
-      () => response.destroy(),
-    );
+    // The mirror may have let go of it.
+    receive(request, response).catch(() => response.destroy());
   });
+  async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const body = await json(request);
+    const { behaviour } = collector;
+    if (behaviour === 'silent') return;
+    if (behaviour === 200) spans.push(...spansOf(body));
+    response.writeHead(behaviour, { 'content-type': 'application/json' }).end('{}');
+  }
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   const address = server.address();

@@ -66,7 +66,7 @@ function showSavings({ traffic, catalog, storage }) {
   setLive('hit-ratio', percentText((hit + join) / requests));
   setLive(
     'files',
-    `${countText(hit)} hits, ${countText(join)} joined, ${countText(miss)} missed, ${countText(pass)} passed`,
+    `${countText(hit)} hits, ${countText(join)} joined, ${countText(miss)} missed, ${countText(pass)} passed through`,
   );
   setLive('images', countText(catalog.images));
   setLive('stored', `${counted(storage.blobs, 'file')} stored, ${countText(storage.pinned)} pinned`);

@@ -7,7 +7,7 @@ import { ADMIN_TOKEN, startMirror, type TestMirror } from '../../support/mirror.
 export interface PageSite {
   readonly mirror: TestMirror;
   readonly upstream: ImageServer;
-  /** Not cached; its file comes at 2 MB/s. */
+  /** Not cached; its file comes at 1 MB/s. */
   readonly slow: TestImage;
   /** Cached; rests on `base`. */
   readonly web: TestImage;
@@ -60,7 +60,7 @@ export async function startPageSite(t: TestContext, images = 120): Promise<PageS
   const upstream = await startImageServer({
     images: [...makeCatalog(images), base, web, slow, hostile, disputed],
     behave: ({ route, uuid }) =>
-      route === 'file' && uuid === slow.uuid ? { rateBytesPerSecond: 2_000_000 } : undefined,
+      route === 'file' && uuid === slow.uuid ? { rateBytesPerSecond: 1_000_000 } : undefined,
   });
   t.after(async () => upstream.close());
   const gone = await startImageServer();

@@ -67,6 +67,14 @@ function upstreamThat(...answers: ((request: FileRequest) => FileAnswer)[]): Fak
   });
 }
 
+function unfit(): never {
+  throw unavailable('up', 'body', 'a Content-Range that does not fit');
+}
+
+function offsets({ files }: FakeUpstream): number[] {
+  return files.map(({ offset }) => offset);
+}
+
 test('the bytes arrive, the slot is given back, the stream is cancelled, the request id goes along', async () => {
   const upstream = upstreamThat(() => fileOf(BYTES, { chunkBytes: 7 }));
   const target = gather();
@@ -99,9 +107,6 @@ test('of a source that answers 200 the bytes that are there already are skipped'
 });
 
 test('a source whose part does not fit is asked once for the whole, and then left', async () => {
-  const unfit = (): never => {
-    throw unavailable('up', 'body', 'a Content-Range that does not fit');
-  };
   const right = upstreamThat(
     () => fileOf(BYTES, { cutAt: 400 }),
     unfit,
@@ -110,7 +115,6 @@ test('a source whose part does not fit is asked once for the whole, and then lef
   const target = gather();
   await transfer([right], target).done;
   assert.deepEqual(target.bytes, BYTES);
-  const offsets = ({ files }: FakeUpstream): number[] => files.map(({ offset }) => offset);
   assert.deepEqual(offsets(right), [0, 400, 0]);
 
   const wrong = upstreamThat(() => fileOf(BYTES, { cutAt: 400 }), unfit, unfit);
