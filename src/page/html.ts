@@ -46,7 +46,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** Text that means itself in HTML, within elements and within quoted attributes. */
-export function escapeHtml(text: string): string {
+function escapeHtml(text: string): string {
   return escape(text).replaceAll(/[&<>"'`]/g, (character) => ENTITIES[character] ?? '');
 }
 

@@ -6,7 +6,7 @@ import { badge } from './layout.ts';
 import { ago, bytesText, counted, countText, percentText } from './wording.ts';
 
 /** How the mirror is, in a word. */
-export function stateBadge({ readiness, offline, upstreams }: StatusResult): Html {
+function stateBadge({ readiness, offline, upstreams }: StatusResult): Html {
   if (!readiness.ready) return badge('bad', 'not ready');
   if (offline) return badge('note', 'offline');
   const down = upstreams.filter(({ up }) => up === false).length;

@@ -43,7 +43,7 @@ const STEPS: readonly (readonly [string, number])[] = [
 ];
 
 /** `3 h`, in whole units, rounded down. */
-export function durationText(seconds: number): string {
+function durationText(seconds: number): string {
   const [unit, size] = STEPS.find(([, length]) => seconds >= length) ?? ['s', 1];
   return `${Math.max(0, Math.floor(seconds / size))} ${unit}`;
 }

@@ -37,8 +37,8 @@ async function place(t: TestContext, env: Readonly<Record<string, string>> = {})
   return {
     cwd,
     async type(...args) {
-      const { io, out, err } = fakeIo(args, { cwd, env: surroundings });
-      return { code: await runCli(io), out: out(), err: err() };
+      const fake = fakeIo(args, { cwd, env: surroundings });
+      return { code: await runCli(fake.io), out: fake.out(), err: fake.err() };
     },
   };
 }
@@ -65,8 +65,8 @@ test('every command: 0 for --help, 2 for an option it does not have', async () =
       [['--no-such-option'], 2],
       [Array.from({ length: (positionals?.max ?? 0) + 1 }, () => 'x'), 2],
     ] as const) {
-      const { io, err } = fakeIo([...words, ...args]);
-      assert.equal(await runCli(io), code, `${name} ${args.join(' ').slice(0, 40)}: ${err()}`);
+      const fake = fakeIo([...words, ...args]);
+      assert.equal(await runCli(fake.io), code, `${name} ${args.join(' ').slice(0, 40)}: ${fake.err()}`);
     }
     if (positionals !== undefined && positionals.min > 0) assert.equal(await runCli(fakeIo(words).io), 2, name);
   }

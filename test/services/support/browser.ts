@@ -1,15 +1,14 @@
 /** Debian's Chromium with a page of the mirror in it, watched for what a page must not do. */
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import axe from 'axe-core';
 import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core';
 
 /** Where screenshots go, for a look; git ignores it. */
 const SHOTS = fileURLToPath(new URL('../../../test-results/page/', import.meta.url));
-const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 /** Levels A and AA, and what axe's authors recommend beside them. */
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
@@ -53,7 +52,7 @@ export async function openPage(
 /** No violation of the rules of accessibility on the page as it is now. */
 export async function assertAccessible(page: Page, what: string): Promise<void> {
   // Evaluated, not put into the page, whose policy would refuse it.
-  await page.evaluate(AXE);
+  await page.evaluate(axe.source);
   const found: unknown =
     await page.evaluate(`axe.run(document, { runOnly: ${JSON.stringify(RULES)} }).then(({ violations }) =>
     violations.map(({ id, help, nodes }) => id + ': ' + help + ': ' + nodes.map(({ html, any, all, none }) =>

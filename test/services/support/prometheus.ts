@@ -30,9 +30,16 @@ export interface Prometheus {
   rules(): Promise<readonly EvaluatedRule[]>;
 }
 
+/** A mirror to be scraped. */
+export interface Target {
+  readonly url: string;
+  /** Of the certificate to trust, where the URL is https. */
+  readonly caFile?: string;
+}
+
 export interface PrometheusOptions {
-  /** `host:port` of each mirror by the `instance` it is to be known by. */
-  readonly targets: Readonly<Record<string, string>>;
+  /** Each by the `instance` it is to be known by. */
+  readonly targets: Readonly<Record<string, Target>>;
   /** The content of a rules file. */
   readonly rules: object;
 }
@@ -44,16 +51,19 @@ export async function startPrometheus(t: TestContext, { targets, rules }: Promet
   const dir = await makeTempDir(t);
   const config = join(dir, 'prometheus.yaml');
   await writeFile(join(dir, 'rules.yaml'), stringify(rules));
-  const staticConfigs = Object.entries(targets).map(([instance, address]) => ({
-    targets: [address],
-    labels: { instance },
+  const scrapeConfigs = Object.entries(targets).map(([instance, { url, caFile }]) => ({
+    job_name: instance,
+    scheme: new URL(url).protocol.slice(0, -1),
+    tls_config: caFile === undefined ? {} : { ca_file: caFile },
+    // Their job is the same; the names of jobs are not allowed to be.
+    static_configs: [{ targets: [new URL(url).host], labels: { instance, job: 'imgapi-mirror' } }],
   }));
   await writeFile(
     config,
     stringify({
       global: { scrape_interval: EVERY, scrape_timeout: EVERY, evaluation_interval: EVERY },
       rule_files: ['rules.yaml'],
-      scrape_configs: [{ job_name: 'imgapi-mirror', static_configs: staticConfigs }],
+      scrape_configs: scrapeConfigs,
     }),
   );
   const url = `http://127.0.0.1:${await freePort()}`;

@@ -6,17 +6,21 @@ import type { TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { startImageServer } from '../../support/image-server.ts';
 import { makeImage, type TestImage } from '../../support/images.ts';
+import { rawRequest, type RawResponse } from '../../support/raw-request.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
+import { tlsFile, tlsText } from '../../support/tls.ts';
 import { until } from '../../support/wait-for.ts';
+import type { Target } from './prometheus.ts';
 import { startMirror } from './started-mirror.ts';
 
 const ENTRY = fileURLToPath(new URL('../../../bin/imgapi-mirror.js', import.meta.url));
+const CERT_FILE = tlsFile('rsa.cert.pem');
 const TOKEN = 'the-token-of-the-day';
 const HERD = 8;
 
 export interface ScriptedDay {
-  /** `host:port` of the two mirrors. */
-  readonly targets: { readonly big: string; readonly small: string };
+  /** The small one serves HTTPS. */
+  readonly targets: { readonly big: Target; readonly small: Target };
   /** Plays it; to be called once both have been scraped at rest. */
   play(): Promise<void>;
 }
@@ -42,32 +46,31 @@ export async function prepareDay(t: TestContext): Promise<ScriptedDay> {
   const limited = { ...upstream('sound', sound.url), bandwidth: { limit: '100MiB' } };
   const [big, small] = await Promise.all([
     startOne(t, [limited, upstream('failing', failing.url)]),
-    startOne(t, [upstream('sound', sound.url)], { IMGAPI_MIRROR_CACHE_MAX_BYTES: '8MiB' }),
+    startOne(t, [upstream('sound', sound.url)], {
+      IMGAPI_MIRROR_CACHE_MAX_BYTES: '8MiB',
+      IMGAPI_MIRROR_LISTEN_TLS_CERT_FILE: CERT_FILE,
+      IMGAPI_MIRROR_LISTEN_TLS_KEY_FILE: tlsFile('rsa.key.pem'),
+    }),
   ]);
   await until(
     async () => {
-      const lists = await Promise.all([big, small].map(async ({ url }) => (await fetch(`${url}/images`)).text()));
-      return lists[0]?.includes(lost.uuid) === true && lists[1]?.includes(huge.uuid) === true;
+      const lists = await Promise.all([big, small].map(async ({ url }) => send(url, '/images')));
+      return lists[0]?.body.includes(lost.uuid) === true && lists[1]?.body.includes(huge.uuid) === true;
     },
     { deadlineMs: 20_000, everyMs: 100, what: 'both have their lists' },
   );
 
-  async function ask(url: string, path: string): Promise<number> {
-    const answer = await fetch(url + path, { signal: AbortSignal.timeout(30_000) });
-    // A body that is broken off is how wrong bytes end; what counts here is what the mirror counts.
-    await answer.arrayBuffer().catch(() => {});
-    return answer.status;
-  }
-  const askFile = async (url: string, { uuid }: TestImage): Promise<number> => ask(url, `/images/${uuid}/file`);
+  const askFile = async (url: string, { uuid }: TestImage): Promise<number> =>
+    (await send(url, `/images/${uuid}/file`)).status;
 
   async function coldHerdThenHits(): Promise<void> {
     const statuses = await Promise.all(Array.from({ length: HERD }, async () => askFile(big.url, herd)));
     assert.deepEqual(new Set(statuses), new Set([200]));
     for (let hits = 0; hits < 4; hits++) await askFile(big.url, herd);
     for (const path of ['/ping', '/images', `/images/${herd.uuid}`, `/images/${herd.uuid}/icon`, '/channels']) {
-      await ask(big.url, path);
+      await send(big.url, path);
     }
-    for (let strangers = 0; strangers < 3; strangers++) await ask(big.url, `/images/${randomUUID()}`);
+    for (let strangers = 0; strangers < 3; strangers++) await send(big.url, `/images/${randomUUID()}`);
   }
 
   async function failures(): Promise<void> {
@@ -101,12 +104,19 @@ export async function prepareDay(t: TestContext): Promise<ScriptedDay> {
   }
 
   return {
-    targets: { big: new URL(big.url).host, small: new URL(small.url).host },
+    targets: { big: { url: big.url }, small: { url: small.url, caFile: CERT_FILE } },
     async play() {
       await Promise.all([coldHerdThenHits().then(upkeep), fullDisk()]);
       await failures();
     },
   };
+}
+
+/** One request, whose body may well be broken off: that is how wrong bytes end. */
+async function send(url: string, path: string): Promise<RawResponse> {
+  const { port, protocol } = new URL(url);
+  const secure = protocol === 'https:' ? { ca: tlsText('rsa.cert.pem') } : {};
+  return rawRequest({ port: Number(port), path, deadlineMs: 30_000, ...secure });
 }
 
 async function startOne(

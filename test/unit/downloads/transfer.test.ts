@@ -67,7 +67,7 @@ function upstreamThat(...answers: ((request: FileRequest) => FileAnswer)[]): Fak
   });
 }
 
-function unfit(): never {
+function unfitRange(): never {
   throw unavailable('up', 'body', 'a Content-Range that does not fit');
 }
 
@@ -117,7 +117,7 @@ test('a source whose part does not fit is asked once for the whole, and then lef
   assert.deepEqual(target.bytes, BYTES);
   assert.deepEqual(offsets(right), [0, 400, 0]);
 
-  const wrong = upstreamThat(() => fileOf(BYTES, { cutAt: 400 }), unfit, unfit);
+  const wrong = upstreamThat(() => fileOf(BYTES, { cutAt: 400 }), unfitRange, unfitRange);
   await assert.rejects(transfer([wrong], gather()).done, { code: 'UpstreamUnavailable' });
   assert.deepEqual(offsets(wrong), [0, 400, 0]);
 });

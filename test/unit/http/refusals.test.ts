@@ -28,6 +28,10 @@ test('other methods on paths we have are 405', () => {
     `/images/${UUID}`,
     '/metrics',
     '/_mirror/health',
+    '/_mirror/ready',
+    '/_mirror/',
+    `/_mirror/images/${UUID}`,
+    '/_mirror/assets/0123456789abcdef/page.css',
   ]) {
     for (const method of ['PATCH', 'OPTIONS', 'PROPFIND']) {
       const { code, statusCode, message } = refusalFor(method, path);
