@@ -3,6 +3,7 @@ import { mkdir, open, rename, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
+import type { FileIdentity } from './condemned.ts';
 import type { DiskContext } from './disk-context.ts';
 import { syncDir, syncFile, writeAndSync } from './durable-file.ts';
 import { storageError } from './errno.ts';
@@ -35,6 +36,8 @@ export interface PartialFile {
    * @throws MirrorError InternalError if the file's size is not `facts.size`, or on a storage error.
    */
   commit(facts: BlobFacts): Promise<void>;
+  /** True once it was found rotten as the blob it has become: nothing more of it may be served as if it were right. */
+  isRotten(): boolean;
   /** Moves the file to quarantine, with a `.json` beside it that holds `reason`. */
   quarantine(reason: Record<string, unknown>): Promise<void>;
   /** Removes the file. The sha1 is free for a new partial afterwards, even if removing failed. */
@@ -81,6 +84,7 @@ function partialOf(context: DiskContext, sha1: Sha1Hex, opened: OpenedPartial): 
   const { layout, lock, openPartials } = context;
   const path = layout.partial(sha1);
   let state: 'open' | 'ending' | 'ended' = 'open';
+  let published: FileIdentity | undefined;
 
   const end = async (verb: string, work: () => Promise<void>): Promise<void> => {
     if (state !== 'open') throw new MirrorError('InternalError', `${verb} of ${sha1}: the partial is ${state}`);
@@ -102,9 +106,12 @@ function partialOf(context: DiskContext, sha1: Sha1Hex, opened: OpenedPartial): 
     keep: () => end('keep', () => syncKept(context, sha1, handle)),
     commit: (facts) =>
       end('commit', async () => {
+        const identity = await handle.stat();
         await publishFile(context, sha1, { path, handle }, facts);
+        published = identity;
         await removeNote(layout.partialNote(sha1));
       }),
+    isRotten: () => published !== undefined && context.condemned.has(published),
     quarantine: (reason) =>
       end('quarantine', async () => {
         const movedTo = await moveToQuarantine(context, sha1, path, reason);

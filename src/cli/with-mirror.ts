@@ -4,6 +4,7 @@
  */
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { errnoOf } from '../blobs/errno.ts';
 import { escape } from '../config/problem.ts';
 import { PRODUCT } from '../config/product.ts';
 import { MirrorError } from '../imgapi/errors.ts';
@@ -36,6 +37,20 @@ export interface MirrorHandle {
   ): Promise<Results[V]>;
 }
 
+/** Verbs that name images by what the upstreams list. */
+const NEED_LISTS: ReadonlySet<Verb> = new Set([
+  'list',
+  'show',
+  'prefetch',
+  'pin',
+  'unpin',
+  'evict',
+  'accept',
+  'export',
+]);
+/** An upstream that is down or slow is not waited for: the last list it gave will do. */
+const LISTS_WAIT_MS = 10_000;
+
 /** A process that has taken the directory but does not serve yet, or is about to end, is waited for. */
 const BUSY_TRIES = 10;
 const BUSY_WAIT_MS = 300;
@@ -54,7 +69,7 @@ export async function withMirror(
   } catch (error) {
     if (signals.stopped.aborted) return tell(io, options, { code: 'Interrupted', message: 'interrupted' }, EXIT.failed);
     if (error instanceof DataDirError)
-      return tell(io, options, { code: 'StorageFailed', message: error.message }, EXIT.failed);
+      return tell(io, options, { code: 'StorageFailed', message: `${error.message}${hintOf(error)}` }, EXIT.failed);
     if (!(error instanceof MirrorError)) throw error;
     return tell(io, options, error.toBody(), isUsage(error) ? EXIT.usage : EXIT.failed);
   } finally {
@@ -141,11 +156,17 @@ async function withDirectory(
       try {
         const { app } = opened;
         await app.start('command');
+        const lists = once(async () =>
+          Promise.race([app.catalog.refresh(), sleep(LISTS_WAIT_MS, undefined, { signal, ref: false })]),
+        );
         return await use({
           url: undefined,
           signal,
-          run: async (verb, input, onEvent = ignore) =>
-            resultOf(verb, await app.operations[verb].run(input, { signal, onEvent })),
+          async run(verb, input, onEvent = ignore) {
+            // A mirror that runs has the lists of today; this process has those of the last one at best.
+            if (NEED_LISTS.has(verb) && !read.config.offline) await lists();
+            return resultOf(verb, await app.operations[verb].run(input, { signal, onEvent }));
+          },
         });
       } finally {
         await opened.close();
@@ -161,6 +182,18 @@ async function withDirectory(
       await sleep(BUSY_WAIT_MS, undefined, { signal });
     }
   }
+}
+
+function once(work: () => Promise<void>): () => Promise<void> {
+  let done: Promise<void> | undefined;
+  return async () => (done ??= work());
+}
+
+/** Somebody else's directory: a service's, most often. */
+function hintOf({ cause }: DataDirError): string {
+  const errno = errnoOf(cause);
+  if (errno !== 'EACCES' && errno !== 'EPERM') return '';
+  return '; if it is that of a mirror which runs as another user, type this as that user, or name the mirror with --mirror URL';
 }
 
 function ignore(_event: OperationEvent): void {}

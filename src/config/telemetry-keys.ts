@@ -13,7 +13,7 @@ export const tracing = section(
         format: 'http-url',
         example: 'http://collector.example.com:4318/v1/traces',
         description:
-          'Where spans are sent, as JSON over OTLP/HTTP; null traces nothing and costs nothing. Headers for it come from the variable `OTEL_EXPORTER_OTLP_HEADERS`.',
+          'Where spans are sent, as JSON over OTLP/HTTP; without a path, to `/v1/traces` there. Null traces nothing and costs nothing. Headers for it come from the variable `OTEL_EXPORTER_OTLP_HEADERS`.',
       }),
     ),
     samplePercent: integer({

@@ -108,10 +108,12 @@ export function startDownload(
   let isAnswered = false;
   let noting: Promise<void> = Promise.resolve();
   let handle: FileHandle | undefined;
+  let partialFile: PartialFile | undefined;
   let isOver = false;
 
   const file: GrowingFile = createGrowingFile({
     size: wanted.size,
+    isRotten: () => partialFile?.isRotten() === true,
     onEmpty() {
       if (isOver) closeHandle();
       else if (!options.finishAbandoned) abort.abort(new MirrorError('DownloadFailed', 'every client has left'));
@@ -160,6 +162,7 @@ export function startDownload(
       const { blobs } = deps;
       const partial = await (options.isWhole ? blobs.createPartial(wanted.sha1) : blobs.resumePartial(wanted.sha1));
       handle = partial.handle;
+      partialFile = partial;
       file.attach(handle);
       try {
         return await fill(partial);

@@ -34,6 +34,8 @@ export interface GrowingFileOptions {
   readonly size: number;
   /** The last follower has closed. */
   readonly onEmpty: () => void;
+  /** Whether it was found, after it was complete, that the disk has let it rot. Default: never. */
+  readonly isRotten?: () => boolean;
 }
 
 export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
@@ -110,6 +112,8 @@ export function createGrowingFile(options: GrowingFileOptions): GrowingFile {
           if (handle === undefined) throw new MirrorError('InternalError', 'the file grew before it was attached');
           const { bytesRead } = await handle.read(buffer, 0, Math.min(length, limit() - position), position);
           if (bytesRead === 0) throw new MirrorError('InternalError', `the partial ended at byte ${position}`);
+          if (options.isRotten?.() === true)
+            throw new MirrorError('InternalError', 'the blob was found rotten meanwhile');
           return bytesRead;
         },
         async close() {

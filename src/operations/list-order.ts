@@ -32,8 +32,7 @@ export interface OrderFacts {
 }
 
 /** Numbers within texts count as numbers: version 9 comes before 10. */
-/** Made when first asked for: it costs every start some 10 ms else. */
-let collator: Intl.Collator | undefined;
+const COLLATOR = new Intl.Collator('en', { numeric: true });
 
 /**
  * Images that come sorted by (published_at, uuid), in another order. Images that are equal by it: the newest first. What has no value
@@ -48,42 +47,47 @@ export async function inOrder(
   const isTurned = sort.startsWith('-');
   const order = LIST_ORDERS.find((known) => known === sort.replace(/^-/, ''));
   if (order === undefined || order === 'published') return isTurned ? images.toReversed() : images;
-  const keyed = await Promise.all(
-    images.toReversed().map(async (image) => ({ image, key: await keyOf(image, order, about) })),
-  );
-  return keyed.toSorted((a, b) => compareKeys(a.key, b.key, isTurned)).map(({ image }) => image);
+  const newestFirst = images.toReversed();
+  const keys = order === 'used' ? await usesOf(newestFirst, about) : keysOf(newestFirst, order, about);
+  const at = newestFirst.map((_, index) => index);
+  return at.toSorted((a, b) => compareKeys(keys[a], keys[b], isTurned)).flatMap((index) => newestFirst[index] ?? []);
 }
 
-type Key = string | number | undefined;
+async function usesOf(images: readonly KnownImage[], about: OrderFacts): Promise<readonly (number | undefined)[]> {
+  return Promise.all(images.map(async (image) => about.usedAtMs(image)));
+}
 
-function keyOf(image: KnownImage, order: Exclude<ListOrder, 'published'>, about: OrderFacts): Key | Promise<Key> {
+function keysOf(
+  images: readonly KnownImage[],
+  order: Exclude<ListOrder, 'published' | 'used'>,
+  { facts, contradicted }: OrderFacts,
+): readonly number[] {
   switch (order) {
     case 'size':
-      return sizeOf(image.manifest);
-    case 'used':
-      return about.usedAtMs(image);
+      return images.map(({ manifest }) => sizeOf(manifest));
     case 'cached':
-      return Number(about.facts.isCached(image));
+      return images.map((image) => Number(facts.isCached(image)));
     case 'pinned':
-      return Number(about.facts.isPinned(image));
+      return images.map((image) => Number(facts.isPinned(image)));
     case 'conflict':
-      return Number(about.contradicted.has(image.manifest.uuid));
+      return images.map(({ manifest }) => Number(contradicted.has(manifest.uuid)));
     case 'name':
     case 'version':
     case 'os':
     case 'type':
     default:
-      return textOf(image.manifest.json[order]) ?? '';
+      return ranksOf(images.map(({ manifest }) => textOf(manifest.json[order]) ?? ''));
   }
 }
 
-function compareKeys(a: Key, b: Key, isTurned: boolean): number {
-  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
-  const difference = typeof a === 'string' && typeof b === 'string' ? compareTexts(a, b) : Number(a) - Number(b);
-  return isTurned ? -difference : difference;
+/** The place of each text among all: thousands of images share some hundred names, and comparing texts is dear. */
+function ranksOf(texts: readonly string[]): readonly number[] {
+  const sorted = [...new Set(texts)].toSorted((a, b) => COLLATOR.compare(a, b));
+  const ranks = new Map(sorted.map((text, rank) => [text, rank]));
+  return texts.map((text) => ranks.get(text) ?? 0);
 }
 
-function compareTexts(a: string, b: string): number {
-  collator ??= new Intl.Collator('en', { numeric: true });
-  return collator.compare(a, b);
+function compareKeys(a: number | undefined, b: number | undefined, isTurned: boolean): number {
+  if (a === undefined || b === undefined) return Number(a === undefined) - Number(b === undefined);
+  return isTurned ? b - a : a - b;
 }

@@ -8,7 +8,7 @@ export function bytesText(bytes: number | null): string {
   if (bytes === null || !Number.isFinite(bytes)) return 'unknown';
   let value = bytes;
   let at = 0;
-  while (value >= 1023.95 && at < UNITS.length - 1) {
+  while (value >= 1023.5 && at < UNITS.length - 1) {
     value /= 1024;
     at += 1;
   }

@@ -28,7 +28,7 @@ import type { Log } from '../config/log.ts';
 import type { RemoteParent, Span, SpanAttributes, SpanKind, SpanOptions, Tracing } from './tracing.ts';
 
 export interface OtlpOptions {
-  /** Where spans are POSTed, such as `http://collector:4318/v1/traces`. */
+  /** Where spans are POSTed, such as `http://collector:4318/v1/traces`; without a path it is that one. */
   readonly endpoint: string;
   /** 1 to 100. */
   readonly samplePercent: number;
@@ -62,7 +62,7 @@ export function createOtlpTracing({ log }: { readonly log: Log }, options: OtlpO
   // Ours, so that it can be destroyed under an export that nobody waits for any more.
   const agent = new (endpoint.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
   const exporter = new OTLPTraceExporter({
-    url: endpoint,
+    url: tracesUrl(endpoint),
     timeoutMillis: exportTimeoutMs,
     concurrencyLimit: MAX_EXPORTS,
     httpAgentOptions: () => agent,
@@ -134,6 +134,11 @@ function contextOf(parent: Span | RemoteParent | undefined): Context {
   if (parent instanceof OtlpSpan) return parent.context;
   if (parent === undefined || !('traceId' in parent)) return ROOT_CONTEXT;
   return trace.setSpanContext(ROOT_CONTEXT, { ...parent, traceFlags: TraceFlags.NONE, isRemote: true });
+}
+
+/** The path that OTLP/HTTP has for traces (OTLP specification, section "OTLP/HTTP Request"), where none is given. */
+function tracesUrl(endpoint: string): string {
+  return new URL(endpoint).pathname === '/' ? new URL('/v1/traces', endpoint).href : endpoint;
 }
 
 /** Says once that exports fail, and once that they go again. */

@@ -1,7 +1,7 @@
 /** The commands as a person types them: against a mirror that runs, on a directory that none runs on, and on a terminal. */
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fileURLToPath } from 'node:url';
@@ -173,4 +173,19 @@ test('on a terminal there are bars and a screen that is drawn anew', async (t) =
   );
   assert.ok(watch.stdout.split('\u001B[H\u001B[J').length > 2, 'drawn at least twice');
   assert.match(watch.stdout, /images +3 listed/);
+});
+
+test('somebody else’s directory is not taken for a broken one: the command says who should type it', async (t) => {
+  const { type: _, ...here } = await place(t);
+  const nobody = 65_534;
+  // Root may do anything anywhere, so it is left for a user who may not; whoever else runs this, locks himself out.
+  const isRoot = process.getuid?.() === 0;
+  await mkdir(here.dir, { mode: isRoot ? 0o700 : 0o500 });
+  await chmod(here.cwd, isRoot ? 0o755 : 0o700);
+  const command = run(process.execPath, [ENTRY, 'status', '--cache-dir', here.dir], {
+    cwd: '/',
+    timeout: 30_000,
+    ...(isRoot ? { uid: nobody, gid: nobody } : {}),
+  });
+  await assert.rejects(command, { code: 1, stderr: /EACCES.*permission denied.*--mirror URL\n$/ });
 });

@@ -1,5 +1,6 @@
 /** Stored bytes that go bad are found, set aside and fetched anew, and no client is served them. */
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import { open, readdir, rm, stat, utimes } from 'node:fs/promises';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -30,7 +31,9 @@ function blobPath(mirror: TestMirror, image: TestImage): string {
 
 /** Turns one bit over, as a disk does it: without a new time of change. */
 async function rot(path: string, at: number): Promise<void> {
-  const { atime, mtime } = await stat(path);
+  // Dates are in ms, times of files in ns.
+  const times = `${path}.times`;
+  execFileSync('touch', ['-r', path, times]);
   const handle = await open(path, 'r+');
   try {
     const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, at);
@@ -38,7 +41,8 @@ async function rot(path: string, at: number): Promise<void> {
   } finally {
     await handle.close();
   }
-  await utimes(path, atime, mtime);
+  execFileSync('touch', ['-r', times, path]);
+  await rm(times);
 }
 
 async function store(mirror: TestMirror, images: readonly TestImage[]): Promise<void> {
@@ -195,6 +199,24 @@ test('a client in the midst of a blob that is found rotten is broken off, and se
     while (!(await reader.read()).done);
   });
   assert.deepEqual((await get(mirror, image)).body, fileOf(image).bytes());
+});
+
+test('so is one that still follows the download that has brought it', async (t) => {
+  const image = makeImage({ size: 24 * MIB });
+  await using upstream = await startImageServer({ images: [image] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const response = await fetch(`${mirror.url}/images/${image.uuid}/file`);
+  assert.equal(response.headers.get('x-cache'), 'MISS');
+  const reader = response.body?.getReader();
+  assert(reader);
+  await reader.read();
+  await until(async () => (await mirror.metric('imgapi_mirror_downloads_total{result="stored"}')) === 1);
+  await rot(blobPath(mirror, image), 20 * MIB);
+  const { result } = await scrubNow(mirror);
+  assert.equal(result.refetched.length, 1);
+  await assert.rejects(async () => {
+    while (!(await reader.read()).done);
+  });
 });
 
 test('an icon that rots is left to the next client; a lost sidecar is written anew', async (t) => {

@@ -29,11 +29,14 @@ export interface Collector extends AsyncDisposable {
   behaviour: number | 'silent';
 }
 
+const PATH = '/v1/traces';
+
 export async function startCollector(): Promise<Collector> {
   const spans: ReceivedSpan[] = [];
   let exports = 0;
   const server = createServer((request, response) => {
     exports += 1;
+    if (request.url !== PATH) return void response.writeHead(404).end();
     // The mirror may have let go of it.
     receive(request, response).catch(() => response.destroy());
   });
@@ -49,7 +52,7 @@ export async function startCollector(): Promise<Collector> {
   const address = server.address();
   const port = typeof address === 'object' ? address?.port : undefined;
   const collector: Collector = {
-    endpoint: `http://127.0.0.1:${port}/v1/traces`,
+    endpoint: `http://127.0.0.1:${port}${PATH}`,
     spans,
     get exports() {
       return exports;

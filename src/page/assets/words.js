@@ -7,7 +7,7 @@ export function bytesText(bytes) {
   const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB'];
   let value = bytes;
   let at = 0;
-  while (value >= 1023.95 && at < units.length - 1) {
+  while (value >= 1023.5 && at < units.length - 1) {
     value /= 1024;
     at += 1;
   }

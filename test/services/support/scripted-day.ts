@@ -60,9 +60,6 @@ export async function prepareDay(t: TestContext): Promise<ScriptedDay> {
     { deadlineMs: 20_000, everyMs: 100, what: 'both have their lists' },
   );
 
-  const askFile = async (url: string, { uuid }: TestImage): Promise<number> =>
-    (await send(url, `/images/${uuid}/file`)).status;
-
   async function coldHerdThenHits(): Promise<void> {
     const statuses = await Promise.all(Array.from({ length: HERD }, async () => askFile(big.url, herd)));
     assert.deepEqual(new Set(statuses), new Set([200]));
@@ -110,6 +107,11 @@ export async function prepareDay(t: TestContext): Promise<ScriptedDay> {
       await failures();
     },
   };
+}
+
+async function askFile(url: string, { uuid }: TestImage): Promise<number> {
+  const { status } = await send(url, `/images/${uuid}/file`);
+  return status;
 }
 
 /** One request, whose body may well be broken off: that is how wrong bytes end. */

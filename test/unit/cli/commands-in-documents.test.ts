@@ -5,6 +5,7 @@ import { test } from 'node:test';
 import { COMMANDS } from '../../../src/cli/commands.ts';
 import { HELP_OPTION } from '../../../src/cli/flags.ts';
 import { parseOptions } from '../../../src/cli/parse-options.ts';
+import { formatSelectorProblem, parseSelectors } from '../../../src/selector/parse.ts';
 
 const ROOT = new URL('../../../', import.meta.url);
 
@@ -20,7 +21,12 @@ function problemOf(line: string): string | undefined {
   const { min, max } = command.positionals ?? { min: 0, max: 0 };
   const parsed = parseOptions(args, { ...command.options, ...HELP_OPTION }, max);
   if (!parsed.ok) return parsed.message;
-  return parsed.positionals.length < min && args.length > 0 ? 'something is missing' : undefined;
+  if (parsed.positionals.length < min && args.length > 0) return 'something is missing';
+  if (command.positionals?.usage.includes('SELECTOR') !== true) return undefined;
+  // What is all in capitals stands for something.
+  const selectors = parsed.positionals.filter((word) => !/^[A-Z.]+$/.test(word));
+  const result = selectors.length === 0 ? undefined : parseSelectors(selectors);
+  return result?.ok === false ? result.problems.map(formatSelectorProblem).join('; ') : undefined;
 }
 
 test('every command in README and docs is there, with its options', async () => {
@@ -30,7 +36,8 @@ test('every command in README and docs is there, with its options', async () => 
   let typed = 0;
   for (const name of ['README.md', ...names]) {
     const text = await readFile(new URL(name, ROOT), 'utf8');
-    for (const [, line = ''] of text.matchAll(TYPED)) {
+    for (const [, rest = ''] of text.matchAll(TYPED)) {
+      const line = rest.replace(/ +# .*$/, '');
       typed += 1;
       // "config check|print" stands for two.
       assert.equal(problemOf(line.trim()), undefined, `${name}: imgapi-mirror ${line}`);
@@ -44,4 +51,5 @@ test('a command that is not there is noticed', () => {
   assert.match(problemOf("prefetch 'a b' --dryrun") ?? '', /--dryrun/);
   assert.match(problemOf('show') ?? 'none', /none/, 'a mere name is fine in a sentence');
   assert.equal(problemOf('verify --trust KEY'), 'something is missing');
+  assert.match(problemOf("list 'nmae=x'") ?? '', /nmae/);
 });

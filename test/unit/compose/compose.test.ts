@@ -45,7 +45,7 @@ interface Compose {
   readonly volumes: Readonly<Record<string, null>>;
 }
 
-const compose = readYaml<Compose>('compose.yaml');
+const compose: Compose = readYaml('compose.yaml');
 const services = Object.entries(compose.services);
 
 /** What of the checkout a service sees, by where it sees it. */
@@ -104,7 +104,7 @@ test('the mirror runs as the user of its image, on its port and volume, and has 
 });
 
 test('what services see of the checkout is there, and cannot be changed by them', () => {
-  assert.equal(seen.size, 3);
+  assert.equal(seen.size, 4);
   for (const { source, mode } of seen.values()) {
     assert.ok(existsSync(new URL(source, TOP)), source);
     assert.equal(mode, 'ro', source);
@@ -114,8 +114,8 @@ test('what services see of the checkout is there, and cannot be changed by them'
 test('Prometheus is given a configuration that is there, with all the alerts, and scrapes the mirror', () => {
   const flag = (serviceOf('prometheus').command ?? []).find((word) => word.startsWith('--config.file='));
   const file = inCheckout(flag?.slice('--config.file='.length) ?? '');
-  const own = readYaml<PrometheusConfig>(file);
-  const example = readYaml<PrometheusConfig>('config/prometheus/prometheus.yaml');
+  const own: PrometheusConfig = readYaml(file);
+  const example: PrometheusConfig = readYaml('config/prometheus/prometheus.yaml');
   assert.deepEqual(targetsOf(own), ['mirror:8080']);
   // But for the address they are the same.
   assert.deepEqual({ ...own, scrape_configs: namesOf(own) }, { ...example, scrape_configs: namesOf(example) });
@@ -124,23 +124,21 @@ test('Prometheus is given a configuration that is there, with all the alerts, an
 });
 
 test('Grafana is given its data source and the boards, at the places its provisioning names', () => {
-  const { environment = {}, volumes } = serviceOf('grafana');
-  assert.ok(volumes.includes('./grafana/provisioning:/etc/grafana/provisioning:ro'));
+  const { environment = {} } = serviceOf('grafana');
+  for (const kind of ['datasources', 'dashboards']) {
+    assert.equal(inCheckout(`/etc/grafana/provisioning/${kind}`), `./grafana/provisioning/${kind}`);
+  }
 
-  const { datasources } = readYaml<{
-    datasources: { url: string; type: string; jsonData: { timeInterval: string } }[];
-  }>('grafana/provisioning/datasources/prometheus.yaml');
+  const { datasources }: Sources = readYaml('grafana/provisioning/datasources/prometheus.yaml');
   assert.deepEqual(
     datasources.map(({ url, type }) => ({ url, type })),
     [{ url: `http://prometheus:${serviceOf('prometheus').ports[0]?.split(':').at(-1)}`, type: 'prometheus' }],
   );
   // Rates are over four of these: of a shorter one there would be gaps.
-  const { global } = readYaml<PrometheusConfig>('config/prometheus/prometheus.yaml');
+  const { global }: PrometheusConfig = readYaml('config/prometheus/prometheus.yaml');
   assert.equal(datasources[0]?.jsonData.timeInterval, global.scrape_interval);
 
-  const { providers } = readYaml<{ providers: { options: { path: string } }[] }>(
-    'grafana/provisioning/dashboards/imgapi-mirror.yaml',
-  );
+  const { providers }: Providers = readYaml('grafana/provisioning/dashboards/imgapi-mirror.yaml');
   assert.deepEqual(
     providers.map(({ options }) => inCheckout(options.path)),
     ['./grafana/dashboards'],
@@ -158,6 +156,18 @@ interface PrometheusConfig {
   }[];
 }
 
+interface Sources {
+  readonly datasources: readonly {
+    readonly url: string;
+    readonly type: string;
+    readonly jsonData: { readonly timeInterval: string };
+  }[];
+}
+
+interface Providers {
+  readonly providers: readonly { readonly options: { readonly path: string } }[];
+}
+
 function targetsOf({ scrape_configs: jobs }: PrometheusConfig): readonly string[] {
   return jobs.flatMap((job) => job.static_configs.flatMap(({ targets }) => targets));
 }
@@ -168,10 +178,10 @@ function namesOf({ scrape_configs: jobs }: PrometheusConfig): readonly string[] 
 
 /** The path in the checkout of what a service sees at `path`. */
 function inCheckout(path: string): string {
-  for (const [target, { source }] of seen) {
-    if (path === target || path.startsWith(`${target}/`)) return `${source}${path.slice(target.length)}`;
-  }
-  assert.fail(`${path} is not of the checkout`);
+  const [target, { source }] =
+    [...seen].find(([folder]) => path === folder || path.startsWith(`${folder}/`)) ??
+    assert.fail(`${path} is not of the checkout`);
+  return `${source}${path.slice(target.length)}`;
 }
 
 function serviceOf(name: string): Service {
@@ -182,7 +192,7 @@ function timeMs(text: string): number {
   return parseTime(text) ?? assert.fail(`${text} is no time`);
 }
 
-function readYaml<T>(file: string): T {
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- what the tests look at is looked at by them
-  return parse(readFileSync(new URL(file, TOP), 'utf8')) as T;
+/** What the tests look at is looked at by them: nothing is known of it before. */
+function readYaml(file: string): ReturnType<typeof parse> {
+  return parse(readFileSync(new URL(file, TOP), 'utf8'));
 }

@@ -155,6 +155,7 @@ export function createFakeBlobs(): FakeBlobs {
       return {
         path,
         existingBytes: 0,
+        isRotten: () => false,
         note: undefined,
         saveNote: async () => undefined,
         async keep() {

@@ -109,7 +109,7 @@ test('of a source that answers 200 the bytes that are there already are skipped'
 test('a source whose part does not fit is asked once for the whole, and then left', async () => {
   const right = upstreamThat(
     () => fileOf(BYTES, { cutAt: 400 }),
-    unfit,
+    unfitRange,
     () => fileOf(BYTES),
   );
   const target = gather();
