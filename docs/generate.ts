@@ -1,6 +1,6 @@
 /**
- * Writes docs/configuration.md from the configuration's schema, docs/commands.md from the commands and docs/metrics.md from the metrics.
- * `node docs/generate.ts` writes them; with `--check` it fails when a file is not what it would write.
+ * Writes docs/configuration.md from the configuration's schema, docs/commands.md from the commands, docs/metrics.md from the metrics,
+ * and grafana/dashboards from the boards. `node docs/generate.ts` writes them; with `--check` it fails when a file is not what it would write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';

@@ -321,6 +321,16 @@ export function createApp(config: Config, deps: AppDeps): App {
   );
   const { server } = http;
 
+  /** What nobody asked for begins when the store is counted: a start is over sooner, and counts come first. */
+  async function startBackground(mode: 'serve' | 'command'): Promise<void> {
+    await storage.whenCounted;
+    if (stopping.signal.aborted) return;
+    pinRoom.start();
+    if (mode === 'command') return;
+    scrubRoom.scrub.start();
+    prefetchRoom.start();
+  }
+
   return {
     server,
     catalog,
@@ -332,13 +342,7 @@ export function createApp(config: Config, deps: AppDeps): App {
     async start(mode = 'serve') {
       await Promise.all([catalog.start(), pinRoom.load()]);
       storage.start();
-      void storage.whenCounted.then(() => {
-        if (stopping.signal.aborted) return;
-        pinRoom.start();
-        if (mode === 'command') return;
-        scrubRoom.scrub.start();
-        prefetchRoom.start();
-      });
+      void startBackground(mode);
     },
     reload(next, tls) {
       live = next;

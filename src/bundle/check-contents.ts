@@ -32,7 +32,7 @@ export async function checkContent(bundle: OpenBundle, entry: ContentEntry, deps
     const [sha1, sha256] = await Promise.all(jobs.map(async (job) => job.digests));
     requireRight(entry, { ...sha1, ...sha256 });
   } finally {
-    for (const job of jobs) job.cancel();
+    await Promise.all(jobs.map(async (job) => job.cancel()));
   }
 }
 

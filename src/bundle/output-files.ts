@@ -12,6 +12,7 @@ import { readSmallFile } from '../blobs/json-file.ts';
 import { ignoreMissing } from '../blobs/quarantine.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { wrongField } from './refused.ts';
+import { createSyncBehind } from './sync-behind.ts';
 import { MAX_VOLUMES, spansOf, volumePath, type Volume } from './volumes.ts';
 
 export interface OutputFiles {
@@ -26,11 +27,12 @@ export interface OutputFiles {
   read(buffer: Buffer, from: number, length: number): Promise<void>;
   /** Goes on at `from`: what is behind it is removed. */
   cutTo(from: number): Promise<void>;
-  write(buffer: Buffer, from: number, length: number): Promise<void>;
-  /**
-   * Gives the final names, and writes `<output>.sha256` for `sha256sum -c`. The contents are not synced: waiting for the disk would
-   * take longer than all the rest, unmounting a disk does it, and `verify` finds what a power cut has torn.
-   */
+  write(buffer: Buffer, from: number): Promise<void>;
+  /** Makes sure that the files are there which hold this part, for a thread to write it. */
+  begin(from: number, length: number): Promise<void>;
+  /** A thread has written what lies before `to`. */
+  wrote(to: number): Promise<void>;
+  /** Syncs everything, gives the final names, and writes `<output>.sha256` for `sha256sum -c`. */
   finish(sha256s: readonly string[]): Promise<void>;
   close(): Promise<void>;
 }
@@ -90,6 +92,8 @@ function outputOf(
   existingBytes: number,
 ): OutputFiles {
   const handles = new Map<string, FileHandle>();
+  const syncBehind = createSyncBehind();
+  let writtenBytes = existingBytes;
 
   const handleOf = async (path: string): Promise<FileHandle> => {
     const known = handles.get(path);
@@ -115,6 +119,16 @@ function outputOf(
     }
   };
 
+  const storing = async (work: () => Promise<void>): Promise<void> => {
+    try {
+      await work();
+    } catch (error) {
+      throw storageError('the bundle could not be written (what is written stays, and is gone on with)', error, {
+        output,
+      });
+    }
+  };
+
   return {
     volumes,
     paths: finals.map(({ path }) => path),
@@ -126,6 +140,7 @@ function outputOf(
       });
     },
     async cutTo(from) {
+      writtenBytes = from;
       let begins = 0;
       for (const { path, bytes } of volumes) {
         const kept = from - begins;
@@ -136,21 +151,30 @@ function outputOf(
         else await truncate(path, 0);
       }
     },
-    async write(buffer, from, length) {
-      try {
-        await each(from, length, async (handle, done, left, position) => {
-          const { bytesWritten } = await handle.write(buffer, done, left, position);
-          return bytesWritten;
+    async write(buffer, from) {
+      await storing(async () => {
+        await each(from, buffer.length, async (handle, done, left, position) => {
+          return (await handle.write(buffer, done, left, position)).bytesWritten;
         });
-      } catch (error) {
-        throw storageError(`the bundle could not be written (what is written stays, and is gone on with)`, error, {
-          output,
-        });
-      }
+      });
+    },
+    async begin(from, length) {
+      await storing(async () => {
+        for (const { path } of spansOf(volumes, from, length)) await handleOf(path);
+      });
+    },
+    async wrote(to) {
+      const [last] = spansOf(volumes, to - 1, 1);
+      const bytes = to - writtenBytes;
+      if (bytes <= 0 || last === undefined) return;
+      writtenBytes = to;
+      await storing(async () => syncBehind.wrote(await handleOf(last.path), bytes));
     },
     async finish(sha256s) {
       try {
+        await syncBehind.settle();
         if (!isFinished) {
+          for (const { path } of volumes) await (await handleOf(path)).sync();
           for (const [at, { path }] of finals.entries()) await rename(volumes[at]?.path ?? path, path);
           await syncDir(dirname(output));
         }
@@ -162,6 +186,8 @@ function outputOf(
       }
     },
     async close() {
+      // What failed has been told of, or is of no interest any more.
+      await syncBehind.settle().catch(() => {});
       await Promise.all(Array.from(handles.values(), async (handle) => handle.close()));
       handles.clear();
     },

@@ -6,27 +6,30 @@
 import { availableParallelism } from 'node:os';
 import { Worker } from 'node:worker_threads';
 import { MirrorError } from '../imgapi/errors.ts';
-import type { Algorithm, FileSpan, SpanDigests, SpanReply, SpanRequest } from './span-messages.ts';
+import type { Algorithm, CopySource, FileSpan, SpanDigests, SpanReply, SpanRequest } from './span-messages.ts';
 
-export type { Algorithm, FileSpan, SpanDigests } from './span-messages.ts';
+export type { SpanDigests } from './span-messages.ts';
 
 /** The hashing of some bytes. Ends by its digests, its failure or `cancel`. */
 export interface SpanJob {
-  /** The first `upTo` bytes of all spans together are there. */
+  /** The first `upTo` bytes of all spans together are there, or may be copied there. */
   advance(upTo: number): void;
+  /** Bytes that are hashed, as far as the thread has told. */
+  readonly doneBytes: number;
   /** Resolves when no more than `bytes` of what is there wait to be hashed, or when the job has ended in any way. */
   untilBehindBy(bytes: number): Promise<void>;
   /**
    * Resolves when all is hashed.
-   * @throws MirrorError InternalError if cancelled, on a read error, if a file is too short, if the thread died.
+   * @throws MirrorError InternalError if cancelled, on an error of reading or writing, if a file is too short, if the thread died.
    */
   readonly digests: Promise<SpanDigests>;
-  /** Gives up. After the end it does nothing. */
-  cancel(): void;
+  /** Gives up. Resolves when the thread has let go of the files; never rejects. After the end it does nothing. */
+  cancel(): Promise<void>;
 }
 
 export interface SpanDigester {
-  start(spans: readonly FileSpan[], algorithms: readonly Algorithm[]): SpanJob;
+  /** With `copy` the bytes are copied to the spans before they are hashed; the files of the spans are there, if empty. */
+  start(spans: readonly FileSpan[], algorithms: readonly Algorithm[], copy?: CopySource): SpanJob;
   /** Cancels what runs and ends the threads. */
   close(): Promise<void>;
 }
@@ -40,7 +43,7 @@ export function createSpanDigester(options: { readonly threads?: number } = {}):
   const running = new Set<SpanThread>();
   let isClosed = false;
   return {
-    start(spans, algorithms) {
+    start(spans, algorithms, copy) {
       if (isClosed) throw new MirrorError('ShuttingDown', 'the digester is closed');
       let best: SpanThread | undefined;
       for (const thread of running) if (best === undefined || thread.load < best.load) best = thread;
@@ -49,7 +52,7 @@ export function createSpanDigester(options: { readonly threads?: number } = {}):
         running.add(thread);
         best = thread;
       }
-      return best.start(spans, algorithms);
+      return best.start(spans, algorithms, copy);
     },
     async close() {
       isClosed = true;
@@ -59,7 +62,8 @@ export function createSpanDigester(options: { readonly threads?: number } = {}):
 }
 
 interface PendingJob {
-  readonly algorithms: number;
+  /** How many things it does to each byte: an MD5 costs more than the others, but never is together with them. */
+  readonly load: number;
   onAt(at: number): void;
   end(outcome: { readonly digests: SpanDigests } | { readonly error: MirrorError }): void;
 }
@@ -68,6 +72,8 @@ class SpanThread {
   readonly #worker: Worker;
   readonly #onDeath: () => void;
   readonly #pending = new Map<number, PendingJob>();
+  /** Jobs that were cancelled, which the thread may be at work on still. */
+  readonly #cancelled = new Map<number, () => void>();
   #nextId = 1;
 
   constructor(onDeath: () => void) {
@@ -76,24 +82,27 @@ class SpanThread {
     this.#worker = new Worker(WORKER_FILE, { name: 'bundle-digest', execArgv: [] });
     this.#worker.unref();
     this.#worker.on('message', (reply: SpanReply) => {
+      if ('isCancelled' in reply) return this.#letGo(reply.id);
       const job = this.#pending.get(reply.id);
       // An answer that crossed a cancel on its way.
       if (job === undefined) return;
       if ('at' in reply) job.onAt(reply.at);
       else this.#end(reply.id, 'digests' in reply ? reply : { error: failure(reply.error, { errno: reply.errno }) });
     });
-    this.#worker.on('error', (cause) => this.#die(failure('a hashing thread failed', { cause })));
-    this.#worker.on('exit', (exitCode) => this.#die(failure('the hashing thread ended', { exitCode })));
+    this.#worker.on('error', (cause) => this.#die(failure('a thread failed', { cause })));
+    this.#worker.on('exit', (exitCode) => {
+      this.#die(failure('the thread ended', { exitCode }));
+      for (const id of this.#cancelled.keys()) this.#letGo(id);
+    });
   }
 
-  /** How many hashes it computes: an MD5 costs more than the others, but never is alone with them. */
   get load(): number {
     let sum = 0;
-    for (const { algorithms } of this.#pending.values()) sum += algorithms;
+    for (const { load } of this.#pending.values()) sum += load;
     return sum;
   }
 
-  start(spans: readonly FileSpan[], algorithms: readonly Algorithm[]): SpanJob {
+  start(spans: readonly FileSpan[], algorithms: readonly Algorithm[], copy: CopySource | undefined): SpanJob {
     const id = this.#nextId;
     this.#nextId += 1;
     const digests = Promise.withResolvers<SpanDigests>();
@@ -109,23 +118,30 @@ class SpanThread {
       waiters = waiters.filter((waiter) => behind > waiter.bytes);
     };
     this.#pending.set(id, {
-      algorithms: algorithms.length,
+      load: algorithms.length + (copy === undefined ? 0 : 1),
       onAt(now) {
         at = now;
         wake();
       },
       end(outcome) {
         isOver = true;
-        if ('digests' in outcome) digests.resolve(outcome.digests);
-        else digests.reject(outcome.error);
+        if ('digests' in outcome) {
+          at = known;
+          digests.resolve(outcome.digests);
+        } else {
+          digests.reject(outcome.error);
+        }
         wake();
       },
     });
     // It holds the process open only while it has work.
     if (this.#pending.size === 1) this.#worker.ref();
-    this.#post({ type: 'start', id, spans, algorithms });
+    this.#post({ type: 'start', id, spans, algorithms, copy });
     return {
       digests: digests.promise,
+      get doneBytes() {
+        return at;
+      },
       advance: (upTo) => {
         if (isOver || upTo <= known) return;
         known = upTo;
@@ -137,10 +153,14 @@ class SpanThread {
           waiters.push({ bytes, resolve });
         });
       },
-      cancel: () => {
+      cancel: async () => {
         if (isOver) return;
+        const letGo = new Promise<void>((resolve) => {
+          this.#cancelled.set(id, resolve);
+        });
         this.#post({ type: 'cancel', id });
         this.#end(id, { error: failure('cancelled', {}) });
+        await letGo;
       },
     };
   }
@@ -158,8 +178,18 @@ class SpanThread {
   #end(id: number, outcome: Parameters<PendingJob['end']>[0]): void {
     const job = this.#pending.get(id);
     this.#pending.delete(id);
-    if (this.#pending.size === 0) this.#worker.unref();
+    this.#unrefIfIdle();
     job?.end(outcome);
+  }
+
+  #letGo(id: number): void {
+    this.#cancelled.get(id)?.();
+    this.#cancelled.delete(id);
+    this.#unrefIfIdle();
+  }
+
+  #unrefIfIdle(): void {
+    if (this.#pending.size + this.#cancelled.size === 0) this.#worker.unref();
   }
 
   #die(error: MirrorError): void {
@@ -169,5 +199,5 @@ class SpanThread {
 }
 
 function failure(reason: string, details: Readonly<Record<string, unknown>>): MirrorError {
-  return new MirrorError('InternalError', `the file could not be hashed: ${reason}`, { details });
+  return new MirrorError('InternalError', `a file could not be copied or hashed: ${reason}`, { details });
 }

@@ -1,30 +1,30 @@
 /**
  * A thread that hashes bytes which lie in one file or go on in the next (a bundle's volumes), and which may still be on
- * their way. It reads them from the page cache, like the digester of the downloads, and for the same reasons.
+ * their way; or which it brings there itself. It reads what it hashes from the page cache, like the digester of the downloads, and for
+ * the same reasons. That it copies too, with calls that block, saves a busy machine some waking up for each piece.
  */
 import { createHash } from 'node:crypto';
 import type { Hash } from 'node:crypto';
-import { closeSync, openSync, readSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import type { Algorithm, FileSpan, SpanDigests, SpanReply, SpanRequest } from './span-messages.ts';
+import type { Algorithm, OpenSpan, SpanDigests, SpanReply, SpanRequest } from './span-messages.ts';
+import { SpanRow } from './span-row.ts';
 
-// Stays in the second-level cache for the second hash (measured for the digester of the downloads).
+// Stays in the second-level cache from the copying to the last hash (measured for the digester of the downloads).
 const BUFFER_BYTES = 256 * 1024;
 // About 10 ms: then the messages are read, and the next job has its turn.
 const TURN_BYTES = 8 * 1024 * 1024;
 
 interface Job {
   readonly id: number;
-  readonly spans: readonly FileSpan[];
+  readonly row: SpanRow;
   readonly hashes: readonly (readonly [Algorithm, Hash])[];
-  readonly total: number;
-  /** Bytes hashed, of all spans together. */
+  /** What is copied before it is hashed, but for the `existing` first bytes. */
+  readonly source: SpanRow | undefined;
+  readonly existing: number;
+  /** Bytes hashed. */
   at: number;
-  /** Bytes known to be there. */
+  /** Bytes known to be there, or to be copied. */
   upTo: number;
-  /** The span that is open. */
-  current: { readonly span: FileSpan; readonly begins: number; readonly descriptor: number } | undefined;
-  nextSpan: number;
 }
 
 const port = parentPort;
@@ -38,19 +38,23 @@ let isTurnScheduled = false;
 
 port.on('message', (request: SpanRequest) => {
   if (request.type === 'start') {
-    const { id, spans, algorithms } = request;
+    const { id, spans, algorithms, copy } = request;
     const hashes = algorithms.map((algorithm) => [algorithm, createHash(algorithm)] as const);
-    const total = spans.reduce((sum, { length }) => sum + length, 0);
-    const job: Job = { id, spans, hashes, total, at: 0, upTo: 0, current: undefined, nextSpan: 0 };
+    const row = new SpanRow(spans, copy === undefined ? 'r' : 'r+');
+    const source = copy === undefined ? undefined : new SpanRow(skipped(copy.spans, copy.existing), 'r');
+    const job: Job = { id, row, hashes, source, existing: copy?.existing ?? 0, at: 0, upTo: 0 };
     jobs.set(id, job);
     // Nothing to wait for.
-    if (total === 0) ready.add(job);
+    if (row.totalBytes === 0) ready.add(job);
   } else {
     const job = jobs.get(request.id);
+    if (request.type === 'cancel') {
+      if (job !== undefined) drop(job);
+      return reply({ id: request.id, isCancelled: true });
+    }
     // It has failed, and has said so.
     if (job === undefined) return;
-    if (request.type === 'cancel') return drop(job);
-    job.upTo = Math.min(job.total, Math.max(job.upTo, request.upTo));
+    job.upTo = Math.min(job.row.totalBytes, Math.max(job.upTo, request.upTo));
     ready.add(job);
   }
   scheduleTurn();
@@ -81,7 +85,7 @@ function takeTurn(job: Job): void {
     reply({ id: job.id, error: message, errno });
     return;
   }
-  if (job.at === job.total) {
+  if (job.at === job.row.totalBytes) {
     drop(job);
     reply({ id: job.id, digests: digestsOf(job) });
     return;
@@ -91,27 +95,31 @@ function takeTurn(job: Job): void {
 }
 
 function hashOneBuffer(job: Job, stopAt: number): void {
-  const { span, begins, descriptor } = spanAt(job);
-  const wanted = Math.min(BUFFER_BYTES, stopAt - job.at, begins + span.length - job.at);
-  const position = span.from + job.at - begins;
-  const got = readSync(descriptor, buffer, 0, wanted, position);
-  if (got === 0) throw new Error(`the file ends at byte ${position}`);
+  const { row, at } = job;
+  let length = Math.min(BUFFER_BYTES, stopAt - at);
+  if (at < job.existing) length = Math.min(length, job.existing - at);
+  else if (job.source !== undefined) length = copyOneBuffer(job.source, row, at, length, job.existing);
+  // Read again where it was copied: it is what lies there that is hashed.
+  const got = row.read(buffer, at, length);
   const bytes = got === BUFFER_BYTES ? buffer : buffer.subarray(0, got);
   for (const [, hash] of job.hashes) hash.update(bytes);
   job.at += got;
 }
 
-/** The span that holds the next byte; opened only now, because a volume may not have been begun before. */
-function spanAt(job: Job): NonNullable<Job['current']> {
-  while (job.current === undefined || job.at >= job.current.begins + job.current.span.length) {
-    const span = job.spans[job.nextSpan];
-    if (span === undefined) throw new Error('the spans end early');
-    if (job.current !== undefined) closeSync(job.current.descriptor);
-    job.current = undefined;
-    job.current = { span, begins: job.at, descriptor: openSync(span.path, 'r') };
-    job.nextSpan += 1;
-  }
-  return job.current;
+function copyOneBuffer(source: SpanRow, row: SpanRow, at: number, most: number, existing: number): number {
+  const got = source.read(buffer, at - existing, most);
+  // A part of it is as good: the rest is read again the next time.
+  return row.write(buffer, at, got);
+}
+
+/** The parts without their first `bytes`. */
+function skipped(spans: readonly OpenSpan[], bytes: number): OpenSpan[] {
+  let left = bytes;
+  return spans.flatMap(({ descriptor, from, length }) => {
+    const skip = Math.min(left, length);
+    left -= skip;
+    return skip === length ? [] : [{ descriptor, from: from + skip, length: length - skip }];
+  });
 }
 
 function digestsOf(job: Job): SpanDigests {
@@ -123,7 +131,7 @@ function digestsOf(job: Job): SpanDigests {
 function drop(job: Job): void {
   jobs.delete(job.id);
   ready.delete(job);
-  if (job.current !== undefined) closeSync(job.current.descriptor);
+  job.row.close();
 }
 
 function reply(message: SpanReply): void {

@@ -6,10 +6,10 @@ import type { BlobFacts, DiskBlobStore, StagedFile } from '../blobs/store.ts';
 import { IMPORTED } from '../config/reserved-names.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { isRight, MAX_BEHIND_BYTES, requireRight } from './check-contents.ts';
-import { copyBytes } from './copy-bytes.ts';
+import { copySpans } from './copy-spans.ts';
 import type { ContentEntry, OpenBundle } from './read-bundle.ts';
 import type { SpanDigester, SpanDigests } from './span-digester.ts';
-import { createSyncBehind } from './sync-behind.ts';
+import { createSyncBehind, type SyncBehind } from './sync-behind.ts';
 import { createVerdicts } from './verdicts.ts';
 
 export interface StageDeps {
@@ -113,7 +113,7 @@ function stagedContents(
   };
 }
 
-/** Resolves when all of it is written, with what is still to be waited for; an object, or it would be waited for at once. */
+/** Resolves when all of it is copied, with what is still to be waited for; an object, or it would be waited for at once. */
 async function fillOne(
   bundle: OpenBundle,
   place: Place,
@@ -122,25 +122,36 @@ async function fillOne(
   const { entry, staged } = place;
   const existing = staged.existingBytes > entry.size ? 0 : staged.existingBytes;
   const handle = await staged.open();
+  const syncBehind = createSyncBehind();
   try {
     await handle.truncate(existing);
-    let copied = await copyFrom(existing, handle, bundle, place, deps);
+    let copied = await copyFrom(existing, { handle, syncBehind }, bundle, place, deps);
     // What was left there may be what is wrong; then it is the bundle's turn, whole.
     if (existing > 0 && !isRight(entry.file, await copied.digests)) {
       deps.onBytes(-entry.size);
-      copied = await copyFrom(0, handle, bundle, place, deps);
+      copied = await copyFrom(0, { handle, syncBehind }, bundle, place, deps);
     }
-    return { verdict: accept(place, handle, copied.digests, deps) };
+    return { verdict: accept(place, { handle, syncBehind }, copied.digests, deps) };
   } catch (error) {
+    await syncBehind.settle().catch(ignoreSync);
     await handle.close();
-    throw error;
+    deps.signal.throwIfAborted();
+    throw storageError('a file of the bundle could not be stored', error, { sha1: staged.sha1 });
   }
+}
+
+/** Something else has failed before, and is told of. */
+function ignoreSync(): void {}
+
+interface Output {
+  readonly handle: FileHandle;
+  readonly syncBehind: SyncBehind;
 }
 
 /** Closes the handle. */
 async function accept(
   place: Place,
-  handle: FileHandle,
+  { handle, syncBehind }: Output,
   hashing: Promise<SpanDigests>,
   { now }: StageDeps,
 ): Promise<void> {
@@ -148,6 +159,7 @@ async function accept(
     const digests = await hashing;
     requireRight(place.entry, digests);
     // Here, while the next one is copied, and not one after the other when all are published.
+    await syncBehind.settle();
     await handle.datasync();
     const { sha1, size, sha256 } = place.entry.file;
     const { md5 = '' } = digests;
@@ -155,58 +167,41 @@ async function accept(
   } catch (error) {
     throw storageError('a file of the bundle could not be stored', error, { sha1: place.staged.sha1 });
   } finally {
+    await syncBehind.settle().catch(ignoreSync);
     await handle.close();
   }
 }
 
-/** Copies what is behind `from`. The bytes in the staged file are what is hashed, those before `from` too. */
+/** Copies what is behind `existing`. The bytes in the staged file are what is hashed, those before it too. */
 async function copyFrom(
-  from: number,
-  handle: FileHandle,
+  existing: number,
+  { handle, syncBehind }: Output,
   { volumes }: OpenBundle,
   { entry, staged, reservation }: Place,
   { digester, signal, onBytes }: StageDeps,
 ): Promise<{ readonly digests: Promise<SpanDigests> }> {
-  const span = [{ path: staged.path, from: 0, length: entry.size }];
-  // MD5 alone costs as much as the other two together.
-  const jobs = [digester.start(span, ['sha1', 'sha256']), digester.start(span, ['md5'])];
-  const syncBehind = createSyncBehind();
+  const { size, dataOffset } = entry;
+  const spans = [{ path: staged.path, from: 0, length: size }];
+  const copying = digester.start(spans, ['sha1', 'sha256'], { spans: volumes.spans(dataOffset, size), existing });
+  // MD5 alone costs as much as all the rest, and is not known from anybody to be trusted.
+  const following = digester.start(spans, ['md5']);
   let done = 0;
-  const advance = async (to: number): Promise<void> => {
-    for (const job of jobs) job.advance(to);
-    for (const job of jobs) await job.untilBehindBy(MAX_BEHIND_BYTES);
+  const onCopied = async (to: number): Promise<void> => {
+    following.advance(to);
+    await following.untilBehindBy(MAX_BEHIND_BYTES);
+    if (to > existing) await syncBehind.wrote(handle, to - Math.max(existing, done));
     reservation.consumed(to);
     onBytes(to - done);
     done = to;
   };
   try {
-    await advance(from);
-    await copyBytes({
-      read: async (buffer, at, length) => volumes.read(buffer, entry.dataOffset + at, length),
-      async write(buffer, at, length) {
-        for (let written = 0; written < length;) {
-          const { bytesWritten } = await handle.write(buffer, written, length - written, at + written);
-          written += bytesWritten;
-        }
-        await syncBehind.wrote(handle, length);
-      },
-      from,
-      to: entry.size,
-      signal,
-      onCopied: advance,
-    });
-    await syncBehind.settle();
+    await copySpans({ copying, size, signal, onCopied });
+    const digests = Promise.all([copying.digests, following.digests]).then(([first, md5]) => ({ ...first, ...md5 }));
+    // It may be left alone, where an earlier file turns out to be wrong.
+    digests.catch(() => {});
+    return { digests };
   } catch (error) {
-    for (const job of jobs) job.cancel();
-    await syncBehind.settle().catch(() => {});
-    signal.throwIfAborted();
-    throw storageError('a file of the bundle could not be stored', error, { sha1: staged.sha1 });
+    await Promise.all([copying.cancel(), following.cancel()]);
+    throw error;
   }
-  const digests = Promise.all(jobs.map(async (job) => job.digests)).then(([first, second]) => ({
-    ...first,
-    ...second,
-  }));
-  // It may be left alone, where an earlier file turns out to be wrong.
-  digests.catch(() => {});
-  return { digests };
 }

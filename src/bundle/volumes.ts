@@ -3,7 +3,7 @@ import { open, stat } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { errnoOf, storageError } from '../blobs/errno.ts';
 import { refusedBundle, wrongField } from './refused.ts';
-import type { FileSpan } from './span-messages.ts';
+import type { FileSpan, OpenSpan } from './span-messages.ts';
 
 export const MAX_VOLUMES = 999;
 
@@ -36,6 +36,8 @@ export interface OpenVolumes {
   readonly totalBytes: number;
   /** Reads `length` bytes to the start of `buffer`. @throws MirrorError BundleRefused if they end before. */
   read(buffer: Buffer, from: number, length: number): Promise<void>;
+  /** `spansOf` these volumes, for a thread; until they are closed. */
+  spans(from: number, length: number): OpenSpan[];
   close(): Promise<void>;
 }
 
@@ -49,6 +51,8 @@ export async function openVolumes(path: string, field = 'bundle'): Promise<OpenV
   const close = async (): Promise<void> => {
     await Promise.all(handles.map(async (handle) => handle.close()));
   };
+  const handleOf = (span: FileSpan): FileHandle | undefined =>
+    handles[volumes.findIndex(({ path: each }) => each === span.path)];
   try {
     for (const volume of volumes) handles.push(await open(volume.path, 'r'));
   } catch (error) {
@@ -58,10 +62,15 @@ export async function openVolumes(path: string, field = 'bundle'): Promise<OpenV
   return {
     volumes,
     totalBytes: volumes.reduce((sum, { bytes }) => sum + bytes, 0),
+    spans: (from, length) =>
+      spansOf(volumes, from, length).flatMap((span) => {
+        const handle = handleOf(span);
+        return handle === undefined ? [] : [{ descriptor: handle.fd, from: span.from, length: span.length }];
+      }),
     async read(buffer, from, length) {
       let done = 0;
       for (const span of spansOf(volumes, from, length)) {
-        const handle = handles[volumes.findIndex((volume) => volume.path === span.path)];
+        const handle = handleOf(span);
         for (let at = 0; at < span.length && handle !== undefined;) {
           const { bytesRead } = await handle.read(buffer, done, span.length - at, span.from + at);
           if (bytesRead === 0) throw refusedBundle(`${span.path} has become shorter`);

@@ -5,13 +5,12 @@
 import type { BlobStore, OpenBlob } from '../blobs/store.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { BundleEntry, BundleLayout } from './bundle-layout.ts';
-import { isRight, MAX_BEHIND_BYTES } from './check-contents.ts';
-import { copyBytes } from './copy-bytes.ts';
+import { MAX_BEHIND_BYTES } from './check-contents.ts';
+import { copySpans } from './copy-spans.ts';
 import { INDEX_NAME } from './entry-names.ts';
 import { existsAlready, type OutputFiles } from './output-files.ts';
 import type { SpanDigester, SpanJob } from './span-digester.ts';
 import { END_BYTES, MAX_NAME_BYTES } from './tar-header.ts';
-import { createVerdicts, type Verdicts } from './verdicts.ts';
 import { spansOf } from './volumes.ts';
 
 export interface WriteDeps {
@@ -75,7 +74,6 @@ async function writeFrom(
   deps: WriteDeps,
 ): Promise<string[]> {
   const { layout, texts } = contents;
-  const verdicts = createVerdicts();
   const sums = createSums(files, deps.digester);
   if (!files.isFinished) await files.cutTo(from);
   const put = async (bytes: Buffer, at: number, entryOffset: number): Promise<void> => {
@@ -83,29 +81,25 @@ async function writeFrom(
     const found = Buffer.alloc(there);
     await files.read(found, at, there);
     if (!found.equals(bytes.subarray(0, there))) throw new StaleBytes(entryOffset);
-    await files.write(bytes.subarray(there), at + there, bytes.length - there);
+    await files.write(bytes.subarray(there), at + there);
     await sums.advance(at + bytes.length);
   };
-  const jobs = new Set<SpanJob>();
   try {
     for (const entry of layout.entries) {
       deps.signal.throwIfAborted();
       await put(entry.header, entry.offset, entry.offset);
       const text = texts.get(entry.name);
-      if (text === undefined)
-        await putBlob({ entry, from, files, deps, verdicts, jobs, onWritten: async (to) => sums.advance(to) });
+      if (text === undefined) await putBlob({ entry, from, files, deps, onWritten: async (to) => sums.advance(to) });
       else await put(text, entry.dataOffset, entry.offset);
       const filledFrom = entry.dataOffset + entry.size;
       await put(Buffer.alloc(entry.endOffset - filledFrom), filledFrom, entry.offset);
       deps.onDone(entry.endOffset);
     }
     await put(Buffer.alloc(END_BYTES), layout.totalBytes - END_BYTES, layout.totalBytes - END_BYTES);
-    await verdicts.settle();
     deps.onDone(layout.totalBytes);
     return await sums.all();
   } finally {
-    sums.cancel();
-    for (const job of jobs) job.cancel();
+    await sums.cancel();
   }
 }
 
@@ -115,50 +109,47 @@ interface PutBlob {
   readonly from: number;
   readonly files: OutputFiles;
   readonly deps: WriteDeps;
-  readonly verdicts: Verdicts;
-  readonly jobs: Set<SpanJob>;
   readonly onWritten: (to: number) => Promise<void>;
 }
 
-/** It is the bytes in the bundle that are hashed, not those that were read: what is carried away is what was checked. */
-async function putBlob({ entry, from, files, deps, verdicts, jobs, onWritten }: PutBlob): Promise<void> {
+/**
+ * It is the bytes in the bundle that are hashed, not those that were read: what is carried away is what was checked. The SHA-256 is
+ * enough: the store knows it from when the blob came, and its SHA-1 was right then. The index claims it, so it must be true.
+ */
+async function putBlob({ entry, from, files, deps, onWritten }: PutBlob): Promise<void> {
   const { file, dataOffset, size, name } = entry;
   if (file === undefined) throw new MirrorError('InternalError', `nothing is known of the bundle's entry ${name}`);
-  const there = Math.min(size, Math.max(0, from - dataOffset));
-  const job = deps.digester.start(spansOf(files.volumes, dataOffset, size), ['sha1', 'sha256']);
-  jobs.add(job);
-  const advance = async (to: number): Promise<void> => {
-    job.advance(to);
-    await job.untilBehindBy(MAX_BEHIND_BYTES);
-    await onWritten(dataOffset + to);
-    deps.onDone(dataOffset + to);
-  };
-  await advance(there);
-  if (there < size) {
-    const blob = await openBlob(deps.blobs, entry);
+  const existing = Math.min(size, Math.max(0, from - dataOffset));
+  // From here on it can be evicted: what is open stays readable.
+  const blob = existing < size ? await openBlob(deps.blobs, entry) : undefined;
+  try {
+    if (blob !== undefined) await files.begin(dataOffset, size);
+    const copy = blob && { spans: [{ descriptor: blob.handle.fd, from: 0, length: size }], existing };
+    const job = deps.digester.start(spansOf(files.volumes, dataOffset, size), ['sha256'], copy);
     try {
-      await copyBytes({
-        read: async (buffer, at, length) => readBlob(blob, buffer, at, length),
-        write: async (buffer, at, length) => files.write(buffer, dataOffset + at, length),
-        from: there,
-        to: size,
+      await copySpans({
+        copying: job,
+        size,
         signal: deps.signal,
-        onCopied: advance,
+        async onCopied(to) {
+          await files.wrote(dataOffset + to);
+          await onWritten(dataOffset + to);
+          deps.onDone(dataOffset + to);
+        },
       });
+      const { sha256 } = await job.digests;
+      if (sha256 === file.sha256) return;
     } finally {
-      await blob.handle.close();
+      await job.cancel();
     }
+  } finally {
+    await blob?.handle.close();
   }
-  const verdict = job.digests.then((digests) => {
-    jobs.delete(job);
-    if (isRight(file, digests)) return;
-    if (there > 0) throw new StaleBytes(entry.offset);
-    throw new MirrorError(
-      'InternalError',
-      `blob ${file.sha1} is damaged on this mirror's disk, and is not exported: \`imgapi-mirror scrub\` takes it away`,
-    );
-  });
-  await verdicts.add(verdict);
+  if (existing > 0) throw new StaleBytes(entry.offset);
+  throw new MirrorError(
+    'InternalError',
+    `blob ${file.sha1} is damaged on this mirror's disk, and is not exported: \`imgapi-mirror scrub\` takes it away`,
+  );
 }
 
 async function openBlob(blobs: WriteDeps['blobs'], { file, name }: BundleEntry): Promise<OpenBlob> {
@@ -170,19 +161,11 @@ async function openBlob(blobs: WriteDeps['blobs'], { file, name }: BundleEntry):
   );
 }
 
-async function readBlob({ handle, facts }: OpenBlob, buffer: Buffer, from: number, length: number): Promise<void> {
-  for (let done = 0; done < length;) {
-    const { bytesRead } = await handle.read(buffer, done, length - done, from + done);
-    if (bytesRead === 0) throw new MirrorError('InternalError', `blob ${facts.sha1} has become shorter`);
-    done += bytesRead;
-  }
-}
-
 /** The SHA-256 of each file, computed behind the writing. */
 function createSums(
   files: OutputFiles,
   digester: SpanDigester,
-): { advance(to: number): Promise<void>; all(): Promise<string[]>; cancel(): void } {
+): { advance(to: number): Promise<void>; all(): Promise<string[]>; cancel(): Promise<void> } {
   const jobs: SpanJob[] = [];
   const begins: number[] = [];
   let end = 0;
@@ -204,8 +187,8 @@ function createSums(
       const digests = await Promise.all(jobs.map(async (job) => job.digests));
       return digests.map(({ sha256 }) => sha256 ?? '');
     },
-    cancel() {
-      for (const job of jobs) job.cancel();
+    async cancel() {
+      await Promise.all(jobs.map(async (job) => job.cancel()));
     },
   };
 }

@@ -237,6 +237,13 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     );
   }
 
+  /** Reads every kept manifest: lists wait for it, nothing else does. */
+  async function loadImported(view: View): Promise<void> {
+    await keptImages.loadImported();
+    noteSaved(view);
+    loaded.resolve();
+  }
+
   /** A list from before the restart makes the view one that is served without a wait. */
   function noteSaved(view: View): void {
     view.hasSaved = feeds.some((feed) => feed.list(view.channel)?.isStale === true);
@@ -289,13 +296,9 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     async start() {
       await deps.trust.load();
       const view = viewOf(undefined);
-      // Reads every kept manifest: lists wait for it, nothing else does.
-      const importing = keptImages.loadImported();
       await Promise.all(feeds.map(async (feed) => feed.load(async () => keptImages.of(feed.upstream.name))));
-      void importing.then(() => {
-        noteSaved(view);
-        loaded.resolve();
-      });
+      noteSaved(view);
+      void loadImported(view);
       if (isOffline) {
         view.firstTry.resolve();
         channelsTried.resolve();

@@ -27,7 +27,7 @@ export const SORT_PATTERN = new RegExp(`^-?(?:${LIST_ORDERS.join('|')})$`);
 export interface OrderFacts {
   readonly facts: Facts<KnownImage>;
   readonly contradicted: ReadonlySet<ImageUuid>;
-  /** When it was last used, ms since the epoch; asked only where the order is by it. */
+  /** When it was last used, ms since the epoch; asked only where the order is by it, and of cached images. */
   readonly usedAtMs: (image: KnownImage) => Promise<number | undefined>;
 }
 
@@ -54,7 +54,8 @@ export async function inOrder(
 }
 
 async function usesOf(images: readonly KnownImage[], about: OrderFacts): Promise<readonly (number | undefined)[]> {
-  return Promise.all(images.map(async (image) => about.usedAtMs(image)));
+  const { facts, usedAtMs } = about;
+  return Promise.all(images.map((image) => (facts.isCached(image) ? usedAtMs(image) : undefined)));
 }
 
 function keysOf(

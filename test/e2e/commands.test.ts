@@ -160,7 +160,7 @@ test('on a terminal there are bars and a screen that is drawn anew', async (t) =
   await fetchAll(mirror.port);
   const command = (words: string): string => `'${process.execPath}' '${ENTRY}' ${words} --cache-dir '${here.dir}'`;
   const scrub = await run('script', ['-qec', command('scrub'), '/dev/null'], { cwd: here.cwd, timeout: 30_000 });
-  assert.match(scrub.stdout, /scrub +\[#+-*\] +\d+% /);
+  assert.match(scrub.stdout, /scrub +\[[#-]{24}\] +\d+% /);
   assert.match(scrub.stdout, /3 files .* checked/);
   // timeout(1) sends SIGINT, as Ctrl-C does.
   const watch = await run(

@@ -119,7 +119,7 @@ test('events have a name of their own in the metrics, and methods of their own',
   const ask = createAsk(mirror);
   const head = await ask(EVENTS, { method: 'HEAD' });
   assert.deepEqual([head.status, head.headers['content-type']], [200, 'text/event-stream']);
-  assert.equal(await mirror.metric('imgapi_mirror_requests_total{route="events",method="HEAD",code="2xx"}'), 1);
+  assert.equal(await mirror.metric('imgapi_mirror_http_requests_total{route="events",method="HEAD",code="2xx"}'), 1);
   const refused = await ask(EVENTS, { method: 'POST' });
   assert.deepEqual([refused.status, refused.headers['allow']], [405, 'GET, HEAD']);
   const socket = connect({ host: '127.0.0.1', port: mirror.port });

@@ -48,7 +48,7 @@ test('not ready while the cache directory is gone, and ready again by itself', a
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   const ask = createAsk(mirror);
   // Whoever runs the tests may write everywhere: what cannot be written to is a directory's place taken by a file.
-  await rm(mirror.dir, { recursive: true });
+  await rm(mirror.dir, { recursive: true, maxRetries: 10 });
   await writeFile(mirror.dir, '');
   const { status, json } = await ask('/_mirror/ready');
   assert.equal(status, 503);

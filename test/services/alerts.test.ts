@@ -60,7 +60,7 @@ test('every alert fires in the cases it is for, with the right texts, and stays 
   const tests = rules.flatMap((rule) => {
     const { fires = [], silent = [] } = ALERT_CASES[rule.alert] ?? {};
     assert.ok(fires.length > 0 && silent.length > 0, rule.alert);
-    return [...fires.map((firing) => ruleTest(rule, firing, firing)), ...silent.map((quiet) => ruleTest(rule, quiet))];
+    return fires.map((firing) => ruleTest(rule, firing, firing)).concat(silent.map((quiet) => ruleTest(rule, quiet)));
   });
   const { code, out, err } = await runRuleTests(await makeTempDir(t), tests);
   assert.equal(code, 0, out + err);

@@ -31,12 +31,13 @@ const EXPECTED = {
 /** Those that a busy machine may set off. */
 const OF_THE_MACHINE = ['ImgapiMirrorEventLoopLag', 'ImgapiMirrorSlowFirstByte'];
 
+function brief(duration: string): string {
+  const [, count, unit] = /^(\d+)([mh])$/.exec(duration) ?? [];
+  assert.ok(unit === 'm' || unit === 'h', duration);
+  return `${Math.ceil((Number(count) * SECONDS_OF[unit] * 1000) / SHORTENED)}ms`;
+}
+
 function shortened({ groups }: RulesFile): RulesFile {
-  const brief = (duration: string): string => {
-    const [, count, unit] = /^(\d+)([mh])$/.exec(duration) ?? [];
-    assert.ok(unit === 'm' || unit === 'h', duration);
-    return `${Math.ceil((Number(count) * SECONDS_OF[unit] * 1000) / SHORTENED)}ms`;
-  };
   const rules = groups.flatMap((group) =>
     group.rules.map((rule) => ({
       ...rule,
@@ -61,12 +62,10 @@ interface Panel {
 /** What every panel of every board asks for, with the variables filled in. */
 function panelsOf(node: unknown, title = ''): Panel[] {
   if (typeof node !== 'object' || node === null) return [];
-  if (Array.isArray(node)) return node.flatMap((each) => panelsOf(each, title));
-  const { title: own, expr, ...rest } = node as Readonly<Record<string, unknown>>;
-  const name = typeof own === 'string' ? own : title;
-  const inner = Object.values(rest).flatMap((each) => panelsOf(each, name));
-  if (typeof expr !== 'string') return inner;
-  const filled = expr
+  const name = 'title' in node && typeof node.title === 'string' ? node.title : title;
+  const inner = Object.values(node).flatMap((each) => panelsOf(each, name));
+  if (!('expr' in node) || typeof node.expr !== 'string') return inner;
+  const filled = node.expr
     .replaceAll(/\$__(rate_interval|range|interval)\b/g, DAY)
     .replaceAll(/\$(instance|upstream)\b/g, '.*');
   return [{ title: name, expr: filled }, ...inner];

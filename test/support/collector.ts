@@ -36,14 +36,14 @@ export async function startCollector(): Promise<Collector> {
   let exports = 0;
   const server = createServer((request, response) => {
     exports += 1;
-    if (request.url !== PATH) return void response.writeHead(404).end();
     // The mirror may have let go of it.
     receive(request, response).catch(() => response.destroy());
   });
   async function receive(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const body = await json(request);
+    if (request.url !== PATH) response.writeHead(404).end();
     const { behaviour } = collector;
-    if (behaviour === 'silent') return;
+    if (behaviour === 'silent' || response.writableEnded) return;
     if (behaviour === 200) spans.push(...spansOf(body));
     response.writeHead(behaviour, { 'content-type': 'application/json' }).end('{}');
   }

@@ -12,7 +12,7 @@ import { until } from './wait-for.ts';
 const ENTRY = fileURLToPath(new URL('../../bin/imgapi-mirror.js', import.meta.url));
 const FENCE = /^```(\w+)(?: +([^\n]+))?\n([^]*?)^```$/gm;
 /** The slowest block starts a mirror, or a few commands one after another. */
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 120_000;
 
 export interface Block {
   readonly language: string;

@@ -38,7 +38,9 @@ export function imagesRoute(app: FastifyInstance, deps: ImagesRouteDeps): void {
       const channel = channelParam(request.query);
       const query = parseListQuery(request.query);
       const view = await deps.catalog.view(channel);
-      const listed = await (deps.isOnlyCachedListed ? deps.cachedOnly.filter(view.snapshot.entries) : view.snapshot.entries);
+      const listed = await (deps.isOnlyCachedListed
+        ? deps.cachedOnly.filter(view.snapshot.entries)
+        : view.snapshot.entries);
       const entries = isPlain(query)
         ? listed
         : selectImages(listed, query, await markerPosition(request, query, view, channel));

@@ -42,7 +42,6 @@ export async function prepareDay(t: TestContext): Promise<ScriptedDay> {
     if (uuid === cut.uuid && attempt === 1) return { cutAfterBytes: 200_000 };
     return uuid === corrupt.uuid ? { corruptAtByte: 100 } : undefined;
   };
-  const upstream = (name: string, url: string): object => ({ name, url, proxy: 'none' });
   const limited = { ...upstream('sound', sound.url), bandwidth: { limit: '100MiB' } };
   const [big, small] = await Promise.all([
     startOne(t, [limited, upstream('failing', failing.url)]),
@@ -107,6 +106,10 @@ export async function prepareDay(t: TestContext): Promise<ScriptedDay> {
       await failures();
     },
   };
+}
+
+function upstream(name: string, url: string): object {
+  return { name, url, proxy: 'none' };
 }
 
 async function askFile(url: string, { uuid }: TestImage): Promise<number> {

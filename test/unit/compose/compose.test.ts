@@ -13,6 +13,7 @@ const SERVICE_KEYS = new Set([
   'restart',
   'user',
   'read_only',
+  'tmpfs',
   'cap_drop',
   'security_opt',
   'stop_grace_period',
