@@ -209,14 +209,15 @@ export function createApp(config: Config, deps: AppDeps): App {
       const running = [...downloads.running];
       return { running: running.length, followers: running.reduce((sum, { followers }) => sum + followers, 0) };
     },
-    storage: async () => ({
-      ...blobs.totals(),
-      ...space.limits(),
-      freeBytes: await space.free(),
-      reservedBytes: space.reservedBytes(),
-      ...(await measureUse(blobs.upkeep, downloads.running)),
-      evictionRanAtMs: eviction.lastRunAtMs,
-    }),
+    storage: async () => {
+      const [use, freeBytes] = await Promise.all([
+        measureUse(blobs.upkeep, downloads.running),
+        space.free().catch(() => Number.NaN),
+      ]);
+      const reservedBytes = space.reservedBytes();
+      const evictionRanAtMs = eviction.lastRunAtMs;
+      return { ...blobs.totals(), ...space.limits(), freeBytes, reservedBytes, ...use, evictionRanAtMs };
+    },
     scrub: () => {
       const { isReading, succeededAtMs } = scrubRoom.scrub;
       return { isReading, succeededAtMs, everyMs: live.cache.scrubEvery };

@@ -39,6 +39,7 @@ export function createBoard({ name, title, description, hasUpstreams = false, ro
     .time({ from: 'now-6h', to: 'now' })
     .refresh('30s')
     .tooltip(DashboardCursorSync.Crosshair)
+    .annotations([])
     .link(
       new DashboardLinkBuilder('imgapi-mirror')
         .type(DashboardLinkType.Dashboards)

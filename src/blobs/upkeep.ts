@@ -75,8 +75,9 @@ export function createUpkeep(context: DiskContext, opens: OpenCount, dir: string
     async usedBytes(besides) {
       // Before and after: a blob that goes to quarantine meanwhile must not be missed in both places.
       const before = tally.footprint();
-      let bytes = await topLevelBytes(dir);
-      for (const { place, sha1, bytes: each } of await listLeftovers(context, 'resting')) {
+      const [atTop, leftovers] = await Promise.all([topLevelBytes(dir), listLeftovers(context, 'resting')]);
+      let bytes = atTop;
+      for (const { place, sha1, bytes: each } of leftovers) {
         if (place === 'quarantine' || sha1 !== besides) bytes += each;
       }
       return bytes + Math.max(before, tally.footprint());
@@ -98,11 +99,12 @@ export async function measureUse(
   readonly quarantinedBytes: number;
 }> {
   try {
-    const leftovers = await upkeep.leftovers('resting');
+    // At once: with many downloads each look at the disk waits behind their writes.
+    const [leftovers, usedBytes] = await Promise.all([upkeep.leftovers('resting'), upkeep.usedBytes()]);
     const partials = leftovers.filter(({ place }) => place === 'partial');
     const quarantined = leftovers.filter(({ place }) => place === 'quarantine');
     return {
-      usedBytes: await upkeep.usedBytes(),
+      usedBytes,
       partialBytes: [...running].reduce((sum, { written }) => sum + written, bytesOf(partials)),
       quarantinedFiles: quarantined.length,
       quarantinedBytes: bytesOf(quarantined),
@@ -119,16 +121,13 @@ function bytesOf(some: readonly Leftover[]): number {
 
 /** The records and the few small files beside them. */
 async function topLevelBytes(dir: string): Promise<number> {
-  let bytes = 0;
   try {
-    for (const entry of await readdir(dir, { withFileTypes: true })) {
-      if (!entry.isFile()) continue;
-      // sqlite makes and removes files beside its own.
-      const found = await stat(join(dir, entry.name)).catch(ignoreMissing);
-      if (found !== undefined) bytes += bytesOnDisk(found);
-    }
+    const files = (await readdir(dir, { withFileTypes: true })).filter((entry) => entry.isFile());
+    // sqlite makes and removes files beside its own.
+    const found = await Promise.all(files.map(async ({ name }) => stat(join(dir, name)).catch(ignoreMissing)));
+    return found.reduce((sum, file) => sum + (file === undefined ? 0 : bytesOnDisk(file)), 0);
   } catch (error) {
     if (errnoOf(error) !== 'ENOENT') throw storageError('the cache could not be measured', error, { dir });
+    return 0;
   }
-  return bytes;
 }

@@ -55,7 +55,7 @@ const listen = section('Where clients reach the mirror.', {
   allow: list(text({ format: 'cidr', description: 'An address range, such as `10.0.0.0/8`.' }), {
     default: [],
     description:
-      'Client address ranges (CIDR) that are served; empty serves everyone. Others are answered 403; only `/_mirror/health` answers this machine itself as well. Behind a proxy it is the proxy whose address counts. Applied on SIGHUP.',
+      'Client address ranges (CIDR) that are served; empty serves everyone. Others are answered 403; only `/_mirror/health` and `/_mirror/ready` answer this machine itself as well. Behind a proxy it is the proxy whose address counts. Applied on SIGHUP.',
   }),
   maxResponsesPerClient: nullable(
     integer({

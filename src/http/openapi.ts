@@ -3,7 +3,7 @@ import { PRODUCT } from '../config/product.ts';
 import { jsonSchemaOf } from '../operations/fields.ts';
 import type { VerbSpec } from '../operations/operation.ts';
 import { VERBS } from '../operations/verbs.ts';
-import { API } from './api-paths.ts';
+import { API, EVENTS_URL } from './api-paths.ts';
 
 export function openapi(): object {
   const paths: Record<string, Record<string, object>> = {};
@@ -11,6 +11,7 @@ export function openapi(): object {
     const path = `${API}/${spec.path.replace(/:(\w+)/, '{$1}')}`;
     paths[path] = { ...paths[path], [spec.method.toLowerCase()]: operationOf(verb, spec) };
   }
+  paths[EVENTS_URL] = { get: EVENTS };
   return {
     openapi: '3.1.0',
     info: { title: PRODUCT.name, version: PRODUCT.version, description: 'What an operator can ask of a mirror.' },
@@ -21,6 +22,15 @@ export function openapi(): object {
     },
   };
 }
+
+const EVENTS = {
+  operationId: 'events',
+  summary: 'The status at once, and again whenever it has changed',
+  responses: {
+    200: { description: 'Events named `status`', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+    503: { description: 'Too many listen already, or the mirror is stopping' },
+  },
+};
 
 const ERROR = {
   type: 'object',

@@ -23,7 +23,7 @@ export interface ReadinessDeps {
 
 export interface Readiness {
   /** Never rejects. From what was found lately; where that is older than `keptMs`, the disk is asked anew, and waited for no longer than `waitMs`. */
-  verdict(): Promise<Verdict>;
+  readonly verdict: () => Promise<Verdict>;
 }
 
 /** What the disk has said. */

@@ -166,7 +166,7 @@ test('whoever is not in listen.allow gets 403 and a closed connection, whatever 
     assert.equal(answer.headers.connection, 'close', path);
   }
   assert.equal((await ask(`/images/${image.uuid}`, { method: 'PUT', body: 'x' })).status, 403);
-  assert.equal((await ask('/_mirror/health')).status, 200);
+  for (const path of ['/_mirror/health', '/_mirror/ready']) assert.equal((await ask(path)).status, 200, path);
   assert.equal(mirror.app.downloads.progressOf(file!.sha1), undefined);
 });
 

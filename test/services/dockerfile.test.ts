@@ -94,6 +94,7 @@ async function servesAnImage(t: TestContext, { buildah, container, config }: Bui
     await until(async () => /downloads_running 0$/m.test(await metricsOf(mirror.url)), { what: 'no download runs' });
   }
   assert.equal(upstream.countOf('file'), 1);
+  assert.equal((await fetch(`${mirror.url}/_mirror/`)).status, 200, 'the page has its files');
 
   // A proxy that is not there: asking it would fail.
   const proxies = { http_proxy: 'http://127.0.0.1:9', HTTP_PROXY: 'http://127.0.0.1:9', NODE_USE_ENV_PROXY: '1' };

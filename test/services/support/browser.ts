@@ -15,7 +15,7 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 export interface WatchedPage {
   readonly page: Page;
   /** Fails if anything was asked of another origin, went wrong in a script or was complained of on the console. */
-  assertWellBehaved(): void;
+  readonly assertWellBehaved: () => void;
 }
 
 /** Closed after the test. */
@@ -38,13 +38,18 @@ export async function openPage(
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   const faults: string[] = [];
+  /** Documents that were meant to be answered with an error: the browser says so on the console. */
+  const refused = new Set<string>();
+  page.on('response', (response) => {
+    if (response.request().isNavigationRequest() && response.status() >= 400) refused.add(response.url());
+  });
   page.on('request', (request) => {
     const url = new URL(request.url());
     if (url.origin !== baseURL) faults.push(`asked ${request.url()}`);
   });
   page.on('pageerror', (error) => faults.push(`threw ${error.message}`));
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type())) faults.push(`console: ${message.text()}`);
+    if (['error', 'warning'].includes(message.type()) && !refused.has(message.location().url)) faults.push(`console: ${message.text()}`);
   });
   return { page, assertWellBehaved: () => assert.deepEqual(faults, []) };
 }
