@@ -1,7 +1,8 @@
 /**
  * Bundles of 4 GB against the tools that do the least that could be done: `cat | sha1sum` for export and verify, which also write the
  * file or hash it twice, and `tee COPY | sha1sum` for import, which also hashes it three times. Both verbs that write end by syncing,
- * which those do not; so they are measured against `tee COPY | sha1sum; sync COPY` too. All on the same bytes, in turns.
+ * which those do not; so they are measured against `tee COPY | sha1sum; sync COPY` too. All on the same bytes, from the page cache where
+ * it holds them, in turns.
  */
 import { spawn } from 'node:child_process';
 import { createCipheriv, createHash } from 'node:crypto';
@@ -59,6 +60,16 @@ export async function measureBundles(context: BenchContext, size: BundleBench): 
     ...(atLeast === undefined ? {} : { bound: { atLeast } }),
     runs: rounds.map((round) => reference(round) / round[verb].seconds),
   });
+  const cpu = (verb: Verb, reference: 'cat' | 'tee'): Figure => {
+    const runs = rounds.map((round) => round[verb].cpuSeconds / round[reference].cpuSeconds);
+    return {
+      name: `processor time of ${verb}, against ${reference}`,
+      value: median(runs),
+      unit: 'x',
+      decimals: 2,
+      runs,
+    };
+  };
   const speed = (verb: keyof Round): Figure => {
     const runs = rounds.map((round) => rateOf(round[verb]));
     return { name: verb, value: median(runs), unit: 'MB/s', runs };
@@ -71,8 +82,17 @@ export async function measureBundles(context: BenchContext, size: BundleBench): 
     ratio('import, against tee COPY | sha1sum', ({ tee }) => tee.seconds, 'import', 0.8),
     ratio('export, against tee COPY | sha1sum; sync COPY', synced, 'export'),
     ratio('import, against tee COPY | sha1sum; sync COPY', synced, 'import'),
+    // On a machine that others use too, these tell more than the clock.
+    cpu('export', 'cat'),
+    cpu('verify', 'cat'),
+    cpu('import', 'tee'),
     ...(['cat', 'tee', ...VERBS] as const).map(speed),
-    { name: 'memory that the dearest of them adds', value: Math.max(...grown) / 1e6, unit: 'MB', bound: { below: 100 } },
+    {
+      name: 'memory that the dearest of them adds',
+      value: Math.max(...grown) / 1e6,
+      unit: 'MB',
+      bound: { below: 100 },
+    },
   ];
 }
 
@@ -103,6 +123,7 @@ async function measureRound(
     now: Date.now,
     monotonicNow,
   });
+  await warm(path.join(dir, 'from'), signal);
   const exported = await timed(async () => exporting.run({ selectors: ['cached'], output }, context));
   const cat = await timed(async () => shell('cat "$1" | sha1sum', [output], signal));
   const verified = await timed(async () => createVerify({ monotonicNow }).run({ bundle: output }, context));
@@ -116,6 +137,8 @@ async function measureRound(
 
 interface Timed {
   readonly seconds: number;
+  /** Of this process, or of the commands it waited for. */
+  readonly cpuSeconds: number;
   /** By how much the process grew at most. */
   readonly grownBytes: number;
 }
@@ -129,18 +152,36 @@ async function timed(work: () => Promise<unknown>, settles = true): Promise<Time
     most = Math.max(most, process.memoryUsage().rss);
   }, 50);
   const startedMs = nowMs();
+  const startedCpu = process.cpuUsage();
   try {
-    await work();
-    return { seconds: (nowMs() - startedMs) / 1000, grownBytes: most - before };
+    const ofChildren = await work();
+    const seconds = (nowMs() - startedMs) / 1000;
+    const { user, system } = process.cpuUsage(startedCpu);
+    const cpuSeconds = typeof ofChildren === 'number' ? ofChildren : (user + system) / 1e6;
+    return { seconds, cpuSeconds, grownBytes: most - before };
   } finally {
     clearInterval(sampler);
   }
 }
 
-async function shell(script: string, args: readonly string[], signal: AbortSignal): Promise<void> {
-  const child = spawn('sh', ['-c', script, 'sh', ...args], { signal, stdio: ['ignore', 'ignore', 'inherit'] });
+/** Processor seconds that the script's commands took. */
+async function shell(script: string, args: readonly string[], signal: AbortSignal): Promise<number> {
+  const child = spawn('sh', ['-c', `${script} || exit 1; times`, 'sh', ...args], {
+    signal,
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let out = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (out += text));
   const [code] = await once(child, 'close');
   if (code !== 0) throw new Error(`${script} ended with ${code}`);
+  // The last line is user and system time of the children: `0m1.25s 0m0.50s`.
+  const spent = [...(out.trimEnd().split('\n').at(-1) ?? '').matchAll(/(\d+)m([\d.]+)s/g)];
+  return spent.reduce((sum, [, minutes, seconds]) => sum + Number(minutes) * 60 + Number(seconds), 0);
+}
+
+/** What does not fit into memory beside the rest would be read from the disk, by whoever is measured first. */
+async function warm(dir: string, signal: AbortSignal): Promise<void> {
+  await shell('find "$1" -type f -exec cat {} + >/dev/null', [dir], signal);
 }
 
 /** Bytes that no file system can make short work of; made twice, as a blob must be named before it is written. */

@@ -343,7 +343,9 @@ export function createApp(config: Config, deps: AppDeps): App {
     async start(mode = 'serve') {
       await Promise.all([catalog.start(), pinRoom.load()]);
       storage.start();
-      void startBackground(mode);
+      const background = startBackground(mode);
+      // What a command tells of the directory is to be all of it.
+      if (mode === 'command') await Promise.all([background, catalog.noteImported()]);
     },
     reload(next, tls) {
       live = next;

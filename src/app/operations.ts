@@ -1,5 +1,4 @@
 /** The operations over the rooms of one mirror. */
-import { measureUse } from '../blobs/upkeep.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { KnownImage, KnownImages } from '../catalog/known-images.ts';
 import type { Resolver } from '../catalog/resolve.ts';
@@ -29,6 +28,7 @@ import type { Records } from '../records/records.ts';
 import type { Facts } from '../selector/match.ts';
 import type { Trust } from '../trust/trust.ts';
 import type { AppDeps } from './deps.ts';
+import { createDiskUse } from './disk-use.ts';
 import type { PinRoom } from './pins.ts';
 import type { PrefetchRoom } from './prefetch.ts';
 import type { Storage } from './storage.ts';
@@ -62,13 +62,20 @@ export interface OperationRooms {
 export function createOperations(rooms: OperationRooms): Operations {
   const { catalog, resolver, known, facts, storage, downloads, records, index, keeper, pinRoom } = rooms;
   const { blobs } = storage;
-  const selection = createSelection({ known, facts, resolver, whenCounted: async () => storage.whenCounted });
+  const selection = createSelection({
+    known,
+    facts,
+    resolver,
+    whenCounted: async () => storage.whenCounted,
+    isOffline: rooms.config.offline,
+  });
+  const diskUse = createDiskUse(storage, downloads);
   const startedAt = new Date(rooms.deps.now()).toISOString();
   const conflicts = (): ReadonlySet<ImageUuid> => new Set(rooms.trust.conflicts().map(({ uuid }) => uuid));
   const lastUse = async (sha1: Sha1Hex): Promise<number | undefined> => records.lastUse.get(sha1);
   const list = { selection, facts, conflicts, lastUse };
   return {
-    status: checked(createStatus(async () => statusOf(rooms, startedAt))),
+    status: checked(createStatus(async () => statusOf(rooms, startedAt, await diskUse()))),
     list: checked(createList(list)),
     show: checked(
       createShow({
@@ -136,14 +143,17 @@ function checked<Input>(operation: Operation<Input, object>): Operations[keyof O
   return { run: async (input, context) => operation.run(input as Input, context) };
 }
 
-async function statusOf(rooms: OperationRooms, startedAt: string): Promise<StatusResult> {
+async function statusOf(
+  rooms: OperationRooms,
+  startedAt: string,
+  use: Awaited<ReturnType<ReturnType<typeof createDiskUse>>>,
+): Promise<StatusResult> {
   const { config, catalog, storage, upstreams } = rooms;
   const { blobs, space } = storage;
   const state = catalog.state();
   const now = rooms.deps.now();
   const totals = blobs.totals();
   const limits = space.limits();
-  const use = await measureUse(blobs.upkeep, rooms.downloads.running);
   return {
     version: PRODUCT.version,
     startedAt,
@@ -171,8 +181,7 @@ async function statusOf(rooms: OperationRooms, startedAt: string): Promise<Statu
       usedBytes: use.usedBytes,
       maxBytes: limits.maxBytes,
       minFreeBytes: limits.minFreeBytes,
-      // The disk's trouble is told by the verdict; the rest of the status must not be lost to it.
-      freeBytes: await space.free().catch(() => NaN),
+      freeBytes: use.freeBytes,
       reservedBytes: space.reservedBytes(),
       partialBytes: use.partialBytes,
       quarantinedFiles: use.quarantinedFiles,

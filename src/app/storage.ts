@@ -8,10 +8,6 @@ import type { Config } from '../config/schema.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { AppDeps } from './deps.ts';
 
-/** For records and manifests, which nobody reserves: what may come of them between two looks. */
-const MAX_SLACK_BYTES = 2 * 1024 * 1024;
-const SLACK_SHARE = 0.04;
-
 export interface Storage {
   readonly blobs: DiskBlobStore;
   readonly digester: Digester;
@@ -48,7 +44,7 @@ export function createStorage(
       footprintOf,
       makeRoom: async (bytes, besides) => eviction.makeRoom(bytes, besides),
     },
-    { dir, maxBytes, minFreeBytes, slackBytes: Math.min(MAX_SLACK_BYTES, Math.floor((maxBytes ?? 0) * SLACK_SHARE)) },
+    { dir, maxBytes, minFreeBytes },
   );
   const eviction = createEviction(
     {
@@ -84,7 +80,10 @@ export function createStorage(
     start() {
       void blobs
         .scan(stopping.signal)
-        .catch((error: unknown) => log.error({ err: error, dir }, 'the store could not be counted'))
+        .catch((error: unknown) => {
+          // A command that is done does not wait for the count.
+          if (!stopping.signal.aborted) log.error({ err: error, dir }, 'the store could not be counted');
+        })
         .finally(() => {
           scanned.resolve();
           eviction.start();

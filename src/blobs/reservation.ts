@@ -62,8 +62,6 @@ export interface SpaceKeeperOptions {
   /** null: only `minFreeBytes` limits. */
   readonly maxBytes: number | null;
   readonly minFreeBytes: number;
-  /** Kept free below `maxBytes` for what is written without a reservation: records, manifests. Default 0. */
-  readonly slackBytes?: number;
   /** How long to wait for room that was made to be seen as free. Default: 6 s, as ZFS frees with its next transaction group. */
   readonly settleMs?: number;
 }
@@ -76,7 +74,6 @@ export function createSpaceKeeper(deps: SpaceKeeperDeps, options: SpaceKeeperOpt
   const statfs = deps.statfs ?? statfsOf;
   const footprintOf = deps.footprintOf ?? ((bytes) => bytes);
   const settleMs = options.settleMs ?? 6_000;
-  const slackBytes = options.slackBytes ?? 0;
   const queue = createKeyedLock();
   let reserved = 0;
   let reservedFootprint = 0;
@@ -97,7 +94,7 @@ export function createSpaceKeeper(deps: SpaceKeeperDeps, options: SpaceKeeperOpt
     const promised = reservedFootprint;
     const left = (await free()) - outstanding - minFreeBytes;
     const used = promised + (isUseWanted ? await deps.usedBytes(besides) : 0);
-    const roomBytes = maxBytes === null ? left : Math.min(left, maxBytes - slackBytes - used);
+    const roomBytes = maxBytes === null ? left : Math.min(left, maxBytes - used);
     return { roomBytes, capacityBytes: Math.max(0, used + roomBytes) };
   };
 

@@ -12,7 +12,7 @@ export interface CheckDeps {
 }
 
 /** What may be there and not hashed. */
-export const MAX_BEHIND_BYTES = 32 * 1024 * 1024;
+export const MAX_BEHIND_BYTES = 64 * 1024 * 1024;
 const STEP_BYTES = 16 * 1024 * 1024;
 
 /** @throws MirrorError BundleRefused if the contents of an entry are not what the index says; the signal's reason. */

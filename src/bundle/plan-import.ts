@@ -56,8 +56,7 @@ export async function planImport(bundle: OpenBundle, deps: PlanImportDeps): Prom
     // Not changed since the older bundle.
     if (manifest === undefined) continue;
     needed.push(...(await olderFiles(image, deps, bundle.index.since)));
-    const kept = await keptOf(image, manifest, deps);
-    if (kept !== undefined) toKeep.push(kept);
+    toKeep.push(await keptOf(image, manifest, deps));
   }
   return { toStore, toCheck, toKeep, needed };
 }
@@ -82,12 +81,11 @@ async function olderFiles(
   return found;
 }
 
-/** Undefined if nothing is to be kept anew: another upstream's image stays that upstream's. */
-async function keptOf(
-  image: BundledImage,
-  manifest: Manifest,
-  deps: PlanImportDeps,
-): Promise<KeptManifest | undefined> {
+/**
+ * It is kept as imported even where it came from an upstream before, which may have dropped it since: what was carried here is to be
+ * listed. An upstream that does list it has precedence all the same.
+ */
+async function keptOf(image: BundledImage, manifest: Manifest, deps: PlanImportDeps): Promise<KeptManifest> {
   const before = await deps.kept.get(image.uuid);
   const known = deps.remembered(image.uuid) ?? filesOf(before);
   if (known !== undefined && relationOf(known, manifest.files) === 'contradicts') {
@@ -96,11 +94,13 @@ async function keptOf(
       `the bundle has other files for image ${image.uuid} than are remembered of it here: nothing of the bundle was imported`,
     );
   }
-  const icon = image.icon === undefined ? {} : { icon: iconOf(image.icon) };
-  if (before !== undefined && before.upstream !== IMPORTED) {
-    return before.icon === undefined && image.icon !== undefined ? { ...before, ...icon } : undefined;
-  }
-  return { upstream: IMPORTED, fetchedAt: new Date(deps.now()).toISOString(), manifest: manifest.json, ...icon };
+  const icon = image.icon === undefined ? before?.icon : iconOf(image.icon);
+  return {
+    upstream: IMPORTED,
+    fetchedAt: new Date(deps.now()).toISOString(),
+    manifest: manifest.json,
+    ...(icon === undefined ? {} : { icon }),
+  };
 }
 
 function iconOf({ sha1, size, contentType }: NonNullable<BundledImage['icon']>): NonNullable<KeptManifest['icon']> {

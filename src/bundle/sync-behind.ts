@@ -11,7 +11,7 @@ export interface SyncBehind {
   settle(): Promise<void>;
 }
 
-const STEP_BYTES = 256 * 1024 * 1024;
+const STEP_BYTES = 128 * 1024 * 1024;
 
 export function createSyncBehind(): SyncBehind {
   let syncing: Promise<void> = Promise.resolve();

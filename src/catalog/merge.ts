@@ -89,7 +89,7 @@ export function mergeLists(lists: readonly UpstreamList[], recall: Recall = () =
         claim.owner = { manifest, upstream };
         claim.upstreams.push(upstream);
       } else if (relation === 'same') {
-        // One that lists files behind the owner's is no contradiction, and no source of the image as it is in force.
+        // One that lists files where the owner has none is no contradiction, and no source of the image as it is in force.
         claim.upstreams.push(upstream);
       }
     }

@@ -23,6 +23,7 @@ export async function evict(options: OptionValues, io: CommandIo, selectors: rea
       ...result.kept.map((image) => `kept ${nameOf(image)}: ${reasonOf(image)}`),
     ];
     const sum = `${roughSize(result.bytes)} of ${result.evicted.length} images`;
+    if (result.notCached > 0) lines.push(`nothing is stored of ${result.notCached} more`);
     lines.push(dryRun ? `this would free ${sum}; to do it, add --yes` : `freed ${sum}`);
     io.stdout.write(lines.map((line) => `${escape(line)}\n`).join(''));
     return EXIT.done;

@@ -26,7 +26,21 @@ export async function runCli(io: CommandIo): Promise<number> {
   if (!parsed.ok) return mistake(io, parsed.message, command.name);
   const { options, positionals } = parsed;
   if (positionals.length < min) return mistake(io, `${command.name} needs ${expected}`, command.name);
+  const split = expected.includes('SELECTOR') ? splitSelector(positionals) : undefined;
+  if (split !== undefined) return mistake(io, split, command.name);
   return command.run(options, io, positionals);
+}
+
+/**
+ * A selector without its quotes is several: of `name=x latest=1` the second means the newest of every name, and with `with-origins` all
+ * there is. Who wants that beside others can say `name=*`.
+ */
+function splitSelector(selectors: readonly string[]): string | undefined {
+  if (selectors.length < 2) return undefined;
+  const bare = selectors.find((text) => /^(?:latest=\S*|with-origins|\s)+$/.test(text));
+  if (bare === undefined) return undefined;
+  const whole = `'${[...selectors.filter((text) => text !== bare), bare].join(' ')}'`;
+  return `${escape(JSON.stringify(bare))} is a selector of its own here, of all images; one selector is one argument, in quotes: ${escape(whole)}`;
 }
 
 function find(args: readonly string[]): { readonly command: Command; readonly args: readonly string[] } | undefined {

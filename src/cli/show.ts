@@ -2,6 +2,7 @@
 import { escape } from '../config/problem.ts';
 import { roughSize } from '../config/units.ts';
 import type { ShownImage } from '../operations/show.ts';
+import type { TrustConflict } from '../trust/conflict.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
 import { withMirror, writeJson } from './with-mirror.ts';
@@ -27,6 +28,7 @@ function linesOf(image: ShownImage): readonly string[] {
     ['cached', yesNo(image.cached)],
     ['pinned', yesNo(image.pinned)],
     ['conflict', image.conflict ? `yes; to take what the upstream says now: accept ${image.uuid}` : 'no'],
+    ...(image.contradiction === null ? [] : saidOf(image.contradiction)),
     ['upstreams', image.upstreams.join(', ')],
     ...image.origins.map(({ uuid, name, version, known, cached }): [string, string] => [
       'origin',
@@ -44,6 +46,19 @@ function linesOf(image: ShownImage): readonly string[] {
   ];
   const width = Math.max(...rows.map(([key]) => key.length));
   return rows.map(([key, value]) => `${key.padEnd(width)}  ${escape(value)}`);
+}
+
+/** Both sides of a conflict: what is served, and what would be. */
+function saidOf({ remembered, contradictedBy }: TrustConflict): [string, string][] {
+  return [
+    ['remembered', sideOf(remembered, remembered.firstSeenAt)],
+    ...contradictedBy.map((side): [string, string] => ['contradicted', sideOf(side, side.since)]),
+  ];
+}
+
+function sideOf({ upstream, files }: Pick<TrustConflict['remembered'], 'upstream' | 'files'>, since: string): string {
+  const said = files.map(({ sha1, size }) => `${sha1} ${size === undefined ? '' : `${size} bytes `}`).join('and ');
+  return `${said === '' ? 'no file ' : said}(${upstream}, since ${since})`;
 }
 
 function yesNo(fact: boolean): string {

@@ -7,7 +7,7 @@ import { barLine } from './bars.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
 import { tableLines, type Column } from './table.ts';
-import { withMirror, writeJson } from './with-mirror.ts';
+import { withMirror, writeJson, type MirrorHandle } from './with-mirror.ts';
 
 const WATCH_EVERY_MS = 1_000;
 const CLEAR = '\u001B[H\u001B[J';
@@ -17,13 +17,13 @@ export async function status(options: OptionValues, io: CommandIo): Promise<numb
     const isWatching = options.has('watch');
     let before: { readonly status: StatusResult; readonly atMs: number } | undefined;
     for (;;) {
-      const now = await mirror.run('status', {});
+      const now = await look(mirror, isWatching);
+      if (now === undefined) return EXIT.done;
       const atMs = performance.now();
-      const where = mirror.url === undefined ? 'not running (this is what the directory holds)' : mirror.url;
       if (options.has('json')) writeJson(io.stdout, now);
       else {
         const rate = before === undefined ? undefined : ratesOf(before.status, now, atMs - before.atMs);
-        const text = `${linesOf(now, where, rate).join('\n')}\n`;
+        const text = `${linesOf(now, mirror.url, rate).join('\n')}\n`;
         io.stdout.write(isWatching && io.stdout.isTerminal ? `${CLEAR}${text}` : text);
       }
       before = { status: now, atMs };
@@ -33,6 +33,16 @@ export async function status(options: OptionValues, io: CommandIo): Promise<numb
       if (isOver) return EXIT.done;
     }
   });
+}
+
+/** Undefined where Ctrl-C, which is how a watch ends, came during the look. */
+async function look(mirror: MirrorHandle, isWatching: boolean): Promise<StatusResult | undefined> {
+  try {
+    return await mirror.run('status', {});
+  } catch (error) {
+    if (isWatching && mirror.signal.aborted) return undefined;
+    throw error;
+  }
 }
 
 /** Bytes per second between two looks. */
@@ -57,7 +67,11 @@ const UPSTREAM_COLUMNS: readonly Column<UpstreamStatus>[] = [
   { title: 'PROBLEM', of: ({ problem }) => problem ?? '-' },
 ];
 
-function linesOf(found: StatusResult, where: string, rates: Rates | undefined): readonly string[] {
+type Row = readonly [title: string, text: string];
+
+function linesOf(found: StatusResult, url: string | undefined, rates: Rates | undefined): readonly string[] {
+  const isRunning = url !== undefined;
+  const where = isRunning ? url : 'not running (this is what the directory holds)';
   const { storage, traffic, catalog } = found;
   const { hit, miss, join, pass } = traffic.files;
   const requests = hit + miss + join + pass;
@@ -66,9 +80,9 @@ function linesOf(found: StatusResult, where: string, rates: Rates | undefined): 
     traffic.savedRatio === null
       ? 'nothing served yet'
       : `${Math.round(traffic.savedRatio * 100)}% of the bytes did not cross the WAN`;
-  const rows: [string, string][] = [
+  const rows: readonly Row[] = [
     ['mirror', `${where}, version ${found.version}${found.offline ? ', offline' : ''}`],
-    ['started', found.startedAt],
+    ...(isRunning ? [['started', found.startedAt] satisfies Row] : []),
     [
       'images',
       `${catalog.images} listed, ${storage.blobs} files stored, ${storage.pinned} pinned, ${catalog.conflicts} in conflict`,
@@ -87,10 +101,11 @@ function linesOf(found: StatusResult, where: string, rates: Rates | undefined): 
     '',
     ...tableLines(UPSTREAM_COLUMNS, found.upstreams),
     ...(found.downloads.length === 0 ? [] : ['']),
-    ...found.downloads.map(({ sha1, received, size, followers, priority }) =>
+    ...found.downloads.map(({ sha1, image, received, size, followers, priority }) =>
       barLine(
         {
-          label: sha1,
+          // What is cut off for want of width is the uuid's end.
+          label: image === null ? sha1 : `${image.name} ${image.version} ${image.uuid}`.trim(),
           done: received,
           total: size,
           note: priority === 'prefetch' ? 'prefetch' : `${followers} follow`,

@@ -6,13 +6,15 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../blobs/errno.ts';
 import { escape } from '../config/problem.ts';
+import type { Config } from '../config/schema.ts';
 import { PRODUCT } from '../config/product.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { OperationEvent } from '../operations/operation.ts';
 import { resultOf, type Results } from '../operations/results.ts';
 import type { Verb } from '../operations/verbs.ts';
 import { DataDirError } from '../records/data-dir.ts';
-import { readServing, type ServingInfo } from '../records/serving-file.ts';
+import { isHeld } from '../records/held.ts';
+import { readServing } from '../records/serving-file.ts';
 import { readAdminToken } from './admin-token.ts';
 import { createApiClient } from './api-client.ts';
 import { readCaFiles } from './ca-files.ts';
@@ -51,6 +53,9 @@ const NEED_LISTS: ReadonlySet<Verb> = new Set([
 /** An upstream that is down or slow is not waited for: the last list it gave will do. */
 const LISTS_WAIT_MS = 10_000;
 
+const TOKEN_HINT =
+  "the token of that mirror's admin.tokenFile, here with --token or in admin.tokenFile of the configuration";
+
 /** A process that has taken the directory but does not serve yet, or is about to end, is waited for. */
 const BUSY_TRIES = 10;
 const BUSY_WAIT_MS = 300;
@@ -71,7 +76,11 @@ export async function withMirror(
     if (error instanceof DataDirError)
       return tell(io, options, { code: 'StorageFailed', message: `${error.message}${hintOf(error)}` }, EXIT.failed);
     if (!(error instanceof MirrorError)) throw error;
-    return tell(io, options, error.toBody(), isUsage(error) ? EXIT.usage : EXIT.failed);
+    const body = error.toBody();
+    // What the API says of headers is no help at a terminal.
+    const isRefused = error.code === 'UnauthorizedError' && options.text('token') === undefined;
+    const message = isRefused ? `${body.message} (${TOKEN_HINT})` : body.message;
+    return tell(io, options, { ...body, message }, isUsage(error) ? EXIT.usage : EXIT.failed);
   } finally {
     signals.release();
   }
@@ -132,55 +141,67 @@ async function withDirectory(
     return reportProblems(io, problems, options.has('json'));
   }
   const dir = path.resolve(io.cwd, read.config.cache.dir);
-  // What a mirror logs is for its operator. The person at this terminal wants the command's answer, and what went wrong.
-  const level = options.text('log-level') === undefined ? 'error' : read.config.log.level;
-  const { log } = await createLogger({ ...read.config.log, level }, io.stderr);
   for (let tries = 1; ; tries++) {
-    const unfit: string[] = [];
+    // Asked for first: a command that a running mirror answers need not load a mirror of its own. What keeps it from being told is said
+    // when the directory is to be taken.
+    const serving = (await isHeld(dir).catch(() => false)) ? await readServing(dir) : undefined;
+    if (serving?.address !== undefined) {
+      const { address: url, secret } = serving;
+      return withApi({ url, token: secret ?? admin.token, isOwnMachine: true }, signal, use);
+    }
     try {
-      // Loaded late: a command that only asks a running mirror needs none of it.
-      const { openMirror } = await import('./open-mirror.ts');
-      const opened = await openMirror(read.config, {
-        io,
-        log,
-        ca: ca.texts,
-        tls: undefined,
-        adminToken: undefined,
-        onFinding({ severity, message }) {
-          if (severity === 'error') unfit.push(message);
-          else warn(io, [message]);
-        },
-      });
-      if (typeof opened === 'string')
-        return tell(io, options, { code: 'StorageFailed', message: unfit.join('\n') }, EXIT.failed);
-      try {
-        const { app } = opened;
-        await app.start('command');
-        const lists = once(async () =>
-          Promise.race([app.catalog.refresh(), sleep(LISTS_WAIT_MS, undefined, { signal, ref: false })]),
-        );
-        return await use({
-          url: undefined,
-          signal,
-          async run(verb, input, onEvent = ignore) {
-            // A mirror that runs has the lists of today; this process has those of the last one at best.
-            if (NEED_LISTS.has(verb) && !read.config.offline) await lists();
-            return resultOf(verb, await app.operations[verb].run(input, { signal, onEvent }));
-          },
-        });
-      } finally {
-        await opened.close();
-      }
+      return await withOwnMirror(read.config, ca.texts, options, io, signal, use);
     } catch (error) {
-      if (!(error instanceof DataDirError) || error.code !== 'locked') throw error;
-      const serving: ServingInfo | undefined = await readServing(dir);
-      if (serving?.address !== undefined) {
-        const { address: url, secret } = serving;
-        return withApi({ url, token: secret ?? admin.token, isOwnMachine: true }, signal, use);
-      }
-      if (tries >= BUSY_TRIES) throw error;
+      if (!(error instanceof DataDirError) || error.code !== 'locked' || tries >= BUSY_TRIES) throw error;
       await sleep(BUSY_WAIT_MS, undefined, { signal });
     }
+  }
+}
+
+/** Works on the directory in this process. @throws DataDirError `locked` if somebody else has it */
+async function withOwnMirror(
+  config: Config,
+  ca: ReadonlyMap<string, string>,
+  options: OptionValues,
+  io: CommandIo,
+  signal: AbortSignal,
+  use: (mirror: MirrorHandle) => Promise<number>,
+): Promise<number> {
+  // What a mirror logs is for its operator. The person at this terminal wants the command's answer, and what went wrong.
+  const level = options.text('log-level') === undefined ? 'error' : config.log.level;
+  const { log } = await createLogger({ ...config.log, level }, io.stderr);
+  const unfit: string[] = [];
+  const { openMirror } = await import('./open-mirror.ts');
+  const opened = await openMirror(config, {
+    io,
+    log,
+    ca,
+    tls: undefined,
+    adminToken: undefined,
+    onFinding({ severity, message }) {
+      if (severity === 'error') unfit.push(message);
+      else warn(io, [message]);
+    },
+  });
+  if (typeof opened === 'string')
+    return tell(io, options, { code: 'StorageFailed', message: unfit.join('\n') }, EXIT.failed);
+  try {
+    const { app } = opened;
+    await app.start('command');
+    const lists = once(async () =>
+      Promise.race([app.catalog.refresh(), sleep(LISTS_WAIT_MS, undefined, { signal, ref: false })]),
+    );
+    return await use({
+      url: undefined,
+      signal,
+      async run(verb, input, onEvent = ignore) {
+        // A mirror that runs has the lists of today; this process has those of the last one at best.
+        if (NEED_LISTS.has(verb) && !config.offline) await lists();
+        return resultOf(verb, await app.operations[verb].run(input, { signal, onEvent }));
+      },
+    });
+  } finally {
+    await opened.close();
   }
 }
 

@@ -16,6 +16,7 @@ import { createFileWriter, type FileWriter } from './file-writer.ts';
 import { createGrowingFile, type GrowingFile } from './growing-file.ts';
 import { isStorageFailure, toFollowerError } from './storage-failure.ts';
 import { createTarget, transferBlob, type TransferDeps, type TransferTarget } from './transfer.ts';
+import { createSourceValidators, type SourceValidators } from './validators.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
 
 /** How a download ended. `mismatch`: the bytes were not what the manifest says. */
@@ -105,6 +106,7 @@ export function startDownload(
   const contributors = new Set<string>();
   let isMixed = false;
   let announced: string | undefined;
+  let validators: SourceValidators = createSourceValidators();
   let isAnswered = false;
   let noting: Promise<void> = Promise.resolve();
   let handle: FileHandle | undefined;
@@ -179,6 +181,7 @@ export function startDownload(
     const existing = await usableBytes(partial);
     if (existing > 0) {
       note(partial.note?.upstreams ?? ['an earlier run']);
+      validators = createSourceValidators(partial.note?.validators);
       deps.events.onResume('partial', existing);
     }
     isMixed = existing > 0;
@@ -210,7 +213,8 @@ export function startDownload(
 
   async function bring(writer: FileWriter, target: TransferTarget): Promise<void> {
     try {
-      await transferBlob(deps, wanted, target, { signal: abort.signal, isSingleSource: options.isWhole, urgency });
+      const { signal } = abort;
+      await transferBlob(deps, wanted, target, { signal, isSingleSource: options.isWhole, urgency, validators });
     } catch (error) {
       // Whatever came is written before the partial is left; a full disk has been told of already.
       await writer.flush().catch(() => {});
@@ -227,14 +231,14 @@ export function startDownload(
   }
 
   function onAnswer(partial: PartialFile, source: DownloadSource, stream: FileStream): void {
-    const isNew = note([source.upstream.name]);
+    note([source.upstream.name]);
     if (isAnswered) {
       isMixed = true;
     } else {
       // The MD5 of a part says nothing about the whole: what was noted of the earlier answer holds then.
       announced = announcedMd5(stream.start === 0 ? stream.contentMd5 : partial.note?.contentMd5);
     }
-    if (isNew && wanted.size >= NOTED_FROM_BYTES) noting = saveNote(partial);
+    if (wanted.size >= NOTED_FROM_BYTES) noting = saveNote(partial);
     isAnswered = true;
     headers.resolve({ contentMd5: announced });
   }
@@ -242,22 +246,19 @@ export function startDownload(
   async function saveNote(partial: PartialFile): Promise<void> {
     const before = noting;
     const contentMd5 = announced === undefined ? {} : { contentMd5: announced };
-    const upstreams = [...contributors];
+    const all = { ...contentMd5, upstreams: [...contributors], validators: validators.all() };
     await before;
     try {
-      await partial.saveNote({ ...contentMd5, upstreams });
+      await partial.saveNote(all);
     } catch (error) {
-      // Only the MD5 for clients after a restart is lost with it.
+      // Only the MD5 for clients after a restart is lost with it, and what the next part is compared with.
       deps.log.debug({ err: error, sha1: wanted.sha1 }, 'a partial could not be noted');
     }
   }
 
-  /** Adds contributors; true if one is new. */
-  function note(upstreams: readonly string[]): boolean {
-    const before = contributors.size;
+  function note(upstreams: readonly string[]): void {
     for (const name of upstreams) contributors.add(name);
     if (contributors.size > 1) isMixed = true;
-    return contributors.size > before;
   }
 
   async function reject(partial: PartialFile, found: string): Promise<DownloadResult> {

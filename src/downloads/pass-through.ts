@@ -148,7 +148,12 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, opti
         headers.resolve({ contentMd5: announced });
       },
     };
-    await transferBlob(deps, wanted, target, { signal: abort.signal, isSingleSource: options.isWhole });
+    await transferBlob(deps, wanted, target, {
+      signal: abort.signal,
+      isSingleSource: options.isWhole,
+      // A client that has its headers can no more be told to come again later: it waits, and leaves when it likes.
+      isPatient: () => from !== undefined || answers > 0,
+    });
     return verify(hashes.digest());
   }
 

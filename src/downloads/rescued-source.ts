@@ -3,6 +3,7 @@
  * without the disk from where it is. The client sees nothing of it.
  */
 import type { ByteSource } from './byte-source.ts';
+import { checkedPart } from './checked-part.ts';
 import type { DownloadHeaders, FollowedDownload } from './download.ts';
 import type { Passing } from './passing.ts';
 import { isStorageFailure } from './storage-failure.ts';
@@ -32,10 +33,13 @@ export function rescueFromDisk(
   async function take(next: ByteSource): Promise<void> {
     rescues += 1;
     const before = current;
-    current = next;
-    if (end !== undefined) next.endAt(end);
+    current = partOf(next);
     // The download's own stays open: what is written is read through it.
     if (before !== followed.source) await before.close();
+  }
+
+  function partOf(whole: ByteSource): ByteSource {
+    return end === undefined || end >= whole.size ? whole : checkedPart(whole, end);
   }
 
   async function rescue(position: number): Promise<void> {
@@ -70,9 +74,7 @@ export function rescueFromDisk(
       try {
         return await task(tried);
       } catch (error) {
-        // A part cannot be rescued: it would have to end before the whole behind it is verified.
-        const isPart = end !== undefined && end < followed.source.size;
-        const isLost = rescues >= MOST_RESCUES || isPart || isClosed || signal.aborted;
+        const isLost = rescues >= MOST_RESCUES || isClosed || signal.aborted;
         if (!isStorageFailure(error) || isLost) throw error;
         if (tried === current) await rescue(position);
       }
@@ -91,7 +93,8 @@ export function rescueFromDisk(
       size: followed.source.size,
       endAt(position) {
         end = position;
-        current.endAt(position);
+        if (current === followed.source) current.endAt(position);
+        else current = partOf(current);
       },
       ready(position, signal) {
         const asked = current;

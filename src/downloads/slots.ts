@@ -9,8 +9,9 @@ export interface Slots {
   /**
    * Resolves with the function that gives the slot back. Throws `DownloadQueueFull` after the wait, or on abort. A
    * prefetch waits until it is aborted, or until an upgrade makes it a demand; it has a demand's slot from then on.
+   * `isPatient`: a demand, too, waits until it is aborted.
    */
-  take(signal: AbortSignal, urgency?: Urgency): Promise<() => void>;
+  take(signal: AbortSignal, urgency?: Urgency, isPatient?: boolean): Promise<() => void>;
   /** Of both kinds together. */
   readonly inUse: number;
   readonly waiting: number;
@@ -81,7 +82,7 @@ export function createSlots(options: SlotsOptions): Slots {
   }
 
   /** Waits in the line of its priority; undefined: an upgrade has taken it out of that. */
-  async function turn(urgency: Urgency, signal: AbortSignal): Promise<Line | undefined> {
+  async function turn(urgency: Urgency, signal: AbortSignal, isPatient: boolean): Promise<Line | undefined> {
     const it = lines[urgency.priority];
     if (it.queue.length >= options.maxWaiting) throw full(`${it.queue.length} downloads are waiting already`, it);
     const { promise, resolve, reject } = Promise.withResolvers<Line | undefined>();
@@ -98,7 +99,7 @@ export function createSlots(options: SlotsOptions): Slots {
     const onAbort = (): void => giveUp(full('the download was given up while it waited', it));
     const onLate = (): void =>
       giveUp(full(`all ${options.count} downloads were busy for ${options.waitMs / 1000} s`, it));
-    const timer = urgency.priority === 'demand' ? setTimeout(onLate, options.waitMs) : undefined;
+    const timer = urgency.priority === 'demand' && !isPatient ? setTimeout(onLate, options.waitMs) : undefined;
     const stopListening = urgency.onUpgrade(() => {
       if (leave()) resolve(undefined);
     });
@@ -120,7 +121,7 @@ export function createSlots(options: SlotsOptions): Slots {
     get waiting() {
       return lines.demand.queue.length + lines.prefetch.queue.length;
     },
-    async take(signal, urgency = DEMAND) {
+    async take(signal, urgency = DEMAND, isPatient = false) {
       for (;;) {
         signal.throwIfAborted();
         const it = lines[urgency.priority];
@@ -128,7 +129,7 @@ export function createSlots(options: SlotsOptions): Slots {
           it.inUse += 1;
           return held(it, urgency);
         }
-        const taken = await turn(urgency, signal);
+        const taken = await turn(urgency, signal, isPatient);
         if (taken !== undefined) return held(taken, urgency);
       }
     },

@@ -1,7 +1,7 @@
 /**
  * Brings the bytes of one blob to a writer, from whichever source can give them. An interrupted transfer goes on where
  * it stopped: by Range where the source honours it, by skipping over a 200 where it does not (or answers a range with what
- * does not fit), on the next source when one has failed three times without a new byte.
+ * does not fit, or with a part of another version), on the next source when one has failed three times without a new byte.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MirrorError } from '../imgapi/errors.ts';
@@ -13,6 +13,7 @@ import type { Log } from '../config/log.ts';
 import type { FileWriter } from './file-writer.ts';
 import type { Slots } from './slots.ts';
 import type { TransferEvents } from './transfer-events.ts';
+import { createSourceValidators, type SourceValidators } from './validators.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
 
 export interface TransferDeps {
@@ -40,6 +41,13 @@ export interface TransferOptions {
   readonly isSingleSource: boolean;
   /** Default: a client waits for it. */
   readonly urgency?: Urgency;
+  /** Of the bytes that are there already, and kept up to date. Default: nothing is known of them. */
+  readonly validators?: SourceValidators;
+  /**
+   * True once somebody has headers of it: a slot of the last source that is left is waited for as long as it takes. Default: it
+   * never is.
+   */
+  readonly isPatient?: () => boolean;
 }
 
 /** Attempts per source that bring no new byte, then the next source. */
@@ -58,14 +66,16 @@ export async function transferBlob(
   target: TransferTarget,
   options: TransferOptions,
 ): Promise<void> {
-  const { signal } = options;
+  const { signal, validators = createSourceValidators() } = options;
   const queue = wanted.sources.map((source) => ({ source, failures: 0, isRangeRefused: false }));
   let last: unknown;
   for (let next = queue[0]; next !== undefined; next = queue[0]) {
     const { source } = next;
     const before = target.received;
     try {
-      await attempt(deps, wanted, source, next.isRangeRefused ? 0 : before, target, options);
+      const isPatient = queue.length === 1 && options.isPatient?.() === true;
+      const offset = next.isRangeRefused ? 0 : before;
+      await attempt(deps, wanted, source, { offset, validators, isPatient }, target, options);
       return;
     } catch (error) {
       signal.throwIfAborted();
@@ -111,12 +121,12 @@ async function attempt(
   deps: TransferDeps,
   wanted: WantedBlob,
   source: DownloadSource,
-  offset: number,
+  { offset, validators, isPatient }: { offset: number; validators: SourceValidators; isPatient: boolean },
   target: TransferTarget,
   { signal, urgency }: TransferOptions,
 ): Promise<void> {
   const { upstream } = source;
-  const release = await deps.slotsOf(upstream.name).take(signal, urgency);
+  const release = await deps.slotsOf(upstream.name).take(signal, urgency, isPatient);
   try {
     const answer = await upstream.file({
       uuid: source.uuid,
@@ -141,6 +151,12 @@ async function attempt(
         if (stream.start > 0) throw unavailable(upstream.name, 'body', text);
         throw wrongSize(deps, upstream.name, wanted.sha1, text);
       }
+      const changed = stream.start > 0 ? validators.changed(source, stream) : undefined;
+      if (changed !== undefined) {
+        const text = `went on from byte ${stream.start} with another ${changed} than it began with`;
+        throw unavailable(upstream.name, 'body', text);
+      }
+      validators.take(source, stream);
       const { received } = target;
       if (received > 0) deps.events.onResume(stream.start > 0 ? 'range' : 'skip', received);
       target.onHeaders(source, stream);

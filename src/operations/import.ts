@@ -22,7 +22,7 @@ export interface ImportInput {
 export type ImportEvent = BundleProgressEvent;
 
 export interface ImportResult extends BundleSummary {
-  /** Images whose manifests are kept anew, or were kept already just so; the others belong to another upstream here. */
+  /** Images whose manifests were in the bundle, and are kept: all but the unchanged. */
   readonly imported: number;
   /** Files that were not here, and their bytes. */
   readonly storedFiles: number;

@@ -55,7 +55,10 @@ export async function inOrder(
 
 async function usesOf(images: readonly KnownImage[], about: OrderFacts): Promise<readonly (number | undefined)[]> {
   const { facts, usedAtMs } = about;
-  return Promise.all(images.map((image) => (facts.isCached(image) ? usedAtMs(image) : undefined)));
+  const uses = new Map<KnownImage, number | undefined>();
+  // Few of thousands are cached: a promise for each of the others would cost more than the answers.
+  await Promise.all(images.filter(facts.isCached).map(async (image) => uses.set(image, await usedAtMs(image))));
+  return images.map((image) => uses.get(image));
 }
 
 function keysOf(

@@ -37,13 +37,17 @@ export interface SelectionDeps {
   readonly resolver: Pick<Resolver, 'resolve'>;
   /** Resolves when the store is counted: before that nothing is known to be cached. */
   readonly whenCounted: () => Promise<void>;
+  /** True: no list is ever current, and nobody needs to be told of it each time. Default false. */
+  readonly isOffline?: boolean;
 }
 
 /** Whole uuids that are asked for at the upstreams in one selection: the look-up budget is for clients too. */
 const MAX_LOOKUPS = 50;
 const EVERYTHING: Selector = { terms: [], latest: undefined, withOrigins: false };
 
-export function createSelection({ known, facts, resolver, whenCounted }: SelectionDeps): Selection {
+export function createSelection(deps: SelectionDeps): Selection {
+  const { known, facts, resolver, whenCounted, isOffline = false } = deps;
+
   async function lookUp(uuid: ImageUuid): Promise<KnownImage | undefined> {
     const found = await resolver.resolve({ uuid, channel: undefined, requestId: randomUUID() });
     return found.kind === 'absent' ? undefined : { ...found.entry, isListed: false };
@@ -64,7 +68,7 @@ export function createSelection({ known, facts, resolver, whenCounted }: Selecti
         warnings.push(`${uuid} could not be asked for: ${error.message}`);
       }
     }
-    if (!isComplete) warnings.push('not all lists are current: images may be missing from what is known');
+    if (!isComplete && !isOffline) warnings.push('not all lists are current: images may be missing from what is known');
     const selected = select(selectors, images, facts);
     warnings.push(...selected.missingOrigins.map(unknownOrigin));
     const empty = texts.length === 0 ? [] : selected.empty.map(formatNoMatch);

@@ -85,7 +85,7 @@ function countOf(query: TableQuery, shown: number, total: number): string {
 
 const COLUMNS: readonly (readonly [ListOrder, string, string])[] = [
   ['name', 'Name', ''],
-  ['version', 'Version', 'version'],
+  ['version', 'Version', 'release'],
   ['os', 'OS', 'wide'],
   ['type', 'Type', 'wide'],
   ['published', 'Published', 'wide'],
@@ -134,7 +134,7 @@ function imageRow(image: ListedImage, nowMs: number): Html {
     <th scope="row">
       <a href="/_mirror/images/${uuid}" title="${uuid}">${label}</a> <span class="narrow">${version}</span>
     </th>
-    <td class="version">${version}</td>
+    <td class="release">${version}</td>
     <td class="wide">${os}</td>
     <td class="wide">${type}</td>
     <td class="wide">${publishedAt.slice(0, 10)}</td>

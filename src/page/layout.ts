@@ -29,7 +29,7 @@ export function documentOf(
         <header class="top">
           <div class="bar">
             <a class="brand" href="/_mirror/">imgapi-mirror <span class="version">${version}</span></a>
-            ${page.state}
+            ${page.state} <span class="live" id="live" role="status"></span>
             <nav aria-label="Pages">
               <a href="/_mirror/">Overview</a>
               <a href="/_mirror/#images">Images</a>
@@ -41,12 +41,12 @@ export function documentOf(
         </header>
         <main id="main" tabindex="-1">${page.main}</main>
         <footer class="bottom">
-          <p id="live" role="status">
-            <noscript
-              >This is how it was when the page was loaded; reload for news. What changes something is done on the
-              command line.</noscript
-            >
-          </p>
+          <noscript>
+            <p>
+              This is how it was when the page was loaded; reload for news. What changes something is done on the
+              command line.
+            </p>
+          </noscript>
         </footer>
       </body>
     </html> `;

@@ -2,6 +2,7 @@
 import { MirrorError } from '../imgapi/errors.ts';
 import { isImageUuid } from '../imgapi/ids.ts';
 import { readInput } from '../operations/fields.ts';
+import { inTime } from '../operations/in-time.ts';
 import type { OperationContext } from '../operations/operation.ts';
 import { resultOf, type Results } from '../operations/results.ts';
 import { VERBS, type Operations } from '../operations/verbs.ts';
@@ -34,6 +35,10 @@ export interface Page {
   /** Undefined: there is no such file. */
   asset(hash: string, name: string): Promise<(Asset & { readonly etag: string }) | undefined>;
 }
+
+/** How long a page waits for its table: at the start lists and the count of the store may be late. */
+const TABLE_WAIT_MS = 2_000;
+const NOT_YET = { problem: 'The images are not known yet: reload in a moment.', status: 200 };
 
 export function createPage({ operations, version, now }: PageDeps): Page {
   let loading: Promise<Assets> | undefined;
@@ -78,7 +83,7 @@ export function createPage({ operations, version, now }: PageDeps): Page {
       const [{ urls }, status, content] = await Promise.all([
         assets(),
         ask('status', {}, signal),
-        tableContent(query, signal),
+        inTime<Awaited<ReturnType<typeof tableContent>>>(tableContent(query, signal), TABLE_WAIT_MS, NOT_YET),
       ]);
       const main = html`${overview(status, now())} ${imageSection(query, content, now())}`;
       const text = documentOf({ version, assets: urls }, { title: 'imgapi-mirror', state: stateOf(status), main });

@@ -77,8 +77,6 @@ function openDatabase(file: string): DatabaseSync {
   const database = new DatabaseSync(file, { timeout: 250 });
   try {
     database.exec('PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA journal_size_limit = 16777216');
-    // Pages: the log is part of what counts towards cache.maxBytes, so it is kept near 1 MiB.
-    database.exec('PRAGMA wal_autocheckpoint = 256');
     const check = database.prepare('PRAGMA quick_check(1)').get();
     if (check?.['quick_check'] !== 'ok') throw new DamagedError(String(check?.['quick_check']));
     database.exec(SCHEMA);

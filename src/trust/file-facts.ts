@@ -2,15 +2,16 @@
 import type { ImageFile } from '../imgapi/manifest.ts';
 
 /**
- * How an answer stands to what is remembered. `same`: every SHA-1 and size. `extends`: files where there were none before,
- * behind the remembered ones; that is an image being activated. `contradicts`: anything else, a file that has vanished too,
- * for clients were told that it is there.
+ * How an answer stands to what is remembered. `same`: every SHA-1 and size. `extends`: files where there were none at all;
+ * that is an image being activated. `contradicts`: anything else. A file that has vanished too, for clients were told that it is
+ * there; and one more file behind others, for the files of an activated image are fixed (sdc-imgapi: ImageFilesImmutable).
  */
 export type Relation = 'same' | 'extends' | 'contradicts';
 
 export function relationOf(remembered: readonly ImageFile[], said: readonly ImageFile[]): Relation {
-  if (differingIndex(remembered, said) < remembered.length) return 'contradicts';
-  return said.length === remembered.length ? 'same' : 'extends';
+  if (remembered.length === 0 && said.length > 0) return 'extends';
+  const isSame = remembered.length === said.length && differingIndex(remembered, said) === said.length;
+  return isSame ? 'same' : 'contradicts';
 }
 
 /** The first index at which they differ; the length of both where they do not. */

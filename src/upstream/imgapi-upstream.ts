@@ -16,6 +16,7 @@ import type {
   ManifestAnswer,
   Upstream,
   UpstreamRequest,
+  Validators,
 } from './upstream.ts';
 
 export interface ImgapiUpstreamDeps {
@@ -163,13 +164,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
       }
       // A first page of exactly PAGE_SIZE may be capped: its validator then says nothing about what comes after it.
       const isWhole = images.length === firstCount && firstCount !== PAGE_SIZE;
-      const etag = first.response.header('etag');
-      const lastModified = first.response.header('last-modified');
-      const found = {
-        ...(etag === undefined ? {} : { etag }),
-        ...(lastModified === undefined ? {} : { lastModified }),
-      };
-      return { kind: 'list', images, validators: isWhole ? found : {} };
+      return { kind: 'list', images, validators: isWhole ? validatorsOf(first.response) : {} };
     },
 
     async manifest(request: ImageRequest): Promise<ManifestAnswer> {
@@ -241,6 +236,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
             start,
             totalSize,
             contentMd5: response.header('content-md5'),
+            validators: validatorsOf(response),
             body: response.body,
             cancel,
           },
@@ -280,6 +276,12 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
 /** 404 and 410 alone say that something is not there; any other refusal is "could not tell". */
 function isAbsent(response: HttpResponse): boolean {
   return response.status === 404 || response.status === 410;
+}
+
+function validatorsOf(response: HttpResponse): Validators {
+  const etag = response.header('etag');
+  const lastModified = response.header('last-modified');
+  return { ...(etag === undefined ? {} : { etag }), ...(lastModified === undefined ? {} : { lastModified }) };
 }
 
 function uuidOf(value: unknown): ImageUuid | undefined {

@@ -19,11 +19,14 @@ export interface ImageRequest extends UpstreamRequest {
   readonly channel: string | undefined;
 }
 
-/** Validators of an earlier list, for a conditional request. */
-export interface ListValidators {
+/** What tells one version of an answer from another, as the upstream sends it. */
+export interface Validators {
   readonly etag?: string;
   readonly lastModified?: string;
 }
+
+/** Validators of an earlier list, for a conditional request. */
+export type ListValidators = Validators;
 
 export interface ListRequest extends UpstreamRequest {
   readonly channel: string | undefined;
@@ -56,6 +59,7 @@ export interface FileStream {
   readonly totalSize: number | undefined;
   /** base64 of the whole file's MD5, as the upstream says. */
   readonly contentMd5: string | undefined;
+  readonly validators: Validators;
   readonly body: AsyncIterable<Buffer>;
   /** Ends the transfer; safe to call at any time, also after the end. */
   cancel(): void;

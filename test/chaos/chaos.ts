@@ -39,6 +39,8 @@ export interface ChaosReport {
   /** Answers by X-Cache. */
   readonly caches: ReadonlyMap<string, number>;
   readonly faults: ReadonlyMap<string, number>;
+  /** Requests that clients made anew at once, since the answer before was broken off. */
+  readonly askedAgain: number;
   readonly restarts: number;
   readonly kills: number;
   readonly leakedDescriptors: number;
@@ -70,11 +72,13 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const faults = new Map<string, number>();
   const before = await settledDescriptors(base);
   const servers: ImageServer[] = [];
+  let liar = 0;
   for (let upstream = 0; upstream < UPSTREAMS; upstream += 1) {
     const server = cleanup.use(await startImageServer({ images }));
     server.behave = createHostile({
       seed,
       upstream,
+      liesAboutRanges: () => upstream === liar,
       images: byUuid,
       stallTimeoutMs: STALL_TIMEOUT_MS,
       onFault: (name) => count(faults, name),
@@ -83,7 +87,10 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
     servers.push(server);
   }
   const dir = path.join(base, 'cache');
-  const hostile = await hostileTime(options, dir, servers, files);
+  const hostile = await hostileTime(options, dir, servers, files, (number) => {
+    // One that lies about every range through a whole life; in turn, so that it is the first to be asked in some.
+    liar = number % UPSTREAMS;
+  });
   for (const server of servers) server.behave = undefined;
   const healed = await heal(hostile.life, files, options.progress);
   await hostile.life.end('gently');
@@ -100,6 +107,7 @@ interface Counts {
   readonly wrong: string[];
   readonly hung: string[];
   readonly caches: Map<string, number>;
+  readonly askedAgain: number;
   readonly restarts: number;
   readonly kills: number;
   readonly peakRssMib: number;
@@ -111,15 +119,17 @@ async function hostileTime(
   dir: string,
   servers: readonly ImageServer[],
   files: readonly ChaosFile[],
+  onLife: (number: number) => void,
 ): Promise<{ life: Life; counts: Counts }> {
   const { downloads, seed, lifeDownloads, progress } = options;
-  const counts = { downloads: 0, restarts: 0, kills: 0, peakRssMib: 0 };
+  const counts = { downloads: 0, askedAgain: 0, restarts: 0, kills: 0, peakRssMib: 0 };
   const verdicts = new Map<Verdict, number>();
   const caches = new Map<string, number>();
   const [wrong, hung]: [string[], string[]] = [[], []];
   const startedAtMs = performance.now();
 
-  function note({ verdict, why, cache }: Judged, number: number): void {
+  function note({ verdict, why, cache, askedAgain }: Judged, number: number): void {
+    counts.askedAgain += askedAgain;
     count(verdicts, verdict);
     count(caches, cache);
     if (verdict === 'wrong') wrong.push(`#${number}: ${why}`);
@@ -143,6 +153,7 @@ async function hostileTime(
 
   for (let number = 0; ; number += 1) {
     const random = createRandom(seed, 'life', number);
+    onLife(number);
     const share = Math.min(downloads, counts.downloads + lifeDownloads);
     const isLast = share === downloads || performance.now() - startedAtMs > options.maxMs;
     const isChild = options.children && !isLast && number % 3 === 2;

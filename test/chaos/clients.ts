@@ -1,4 +1,4 @@
-/** The clients of a chaos run: patient, slow, impatient, and those that want a part. What each got is judged byte by byte. */
+/** The clients of a chaos run: patient, slow, impatient, insistent, and those that want a part. What each got is judged byte by byte. */
 import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { rawRequest } from '../support/raw-request.ts';
@@ -18,7 +18,12 @@ export interface Judged {
   /** For `wrong` and `hung`: what was seen. */
   readonly why: string;
   readonly cache: string;
+  /** How often it asked anew: what is judged is its last answer. */
+  readonly askedAgain: number;
 }
+
+/** An insistent client leaves it at this many answers. */
+const MOST_ANSWERS = 6;
 
 export interface AskOptions {
   readonly port: number;
@@ -35,7 +40,8 @@ export async function askWhole(options: AskOptions): Promise<Judged> {
 export async function askSomehow(options: AskOptions, random: Random): Promise<Judged> {
   const { size } = options.target.file;
   const kind = random.weighted([
-    [45, 'fast'],
+    [35, 'fast'],
+    [10, 'insistent'],
     [10, 'slow'],
     [15, 'vanishing'],
     [5, 'gone before the headers'],
@@ -45,11 +51,20 @@ export async function askSomehow(options: AskOptions, random: Random): Promise<J
   if (kind === 'vanishing') return ask(options, { abortAfterBytes: Math.max(1, anyByte(random, size)) });
   if (kind === 'range') return ask(options, { headers: { Range: anyRange(random, size) } });
   if (kind === 'fast') return ask(options, {});
+  if (kind === 'insistent') return askAgainAtOnce(options);
   const leave = new AbortController();
   const asked = ask(options, { signal: leave.signal });
   await sleep(random.int(0, 60));
   leave.abort();
   return asked;
+}
+
+/** Whose answer is broken off asks anew in the same turn, while the mirror still deals with what broke it. */
+async function askAgainAtOnce(options: AskOptions): Promise<Judged> {
+  for (let askedAgain = 0; ; askedAgain += 1) {
+    const judged = await ask(options, {});
+    if (judged.verdict !== 'broken' || askedAgain + 1 === MOST_ANSWERS) return { ...judged, askedAgain };
+  }
 }
 
 function anyRange(random: Random, size: number): string {
@@ -64,13 +79,14 @@ async function ask({ port, target, deadlineMs }: AskOptions, how: Partial<RawReq
   const startedAtMs = performance.now();
   try {
     const response = await rawRequest({ port, path, deadlineMs, hash: true, keepBody: false, ...how });
-    return { ...judge(response, target), cache: String(response.headers['x-cache'] ?? 'none') };
+    return { ...judge(response, target), cache: String(response.headers['x-cache'] ?? 'none'), askedAgain: 0 };
   } catch (error) {
     // No answer at all: the mirror went away (it is being restarted), or the client did.
     const isLate = performance.now() - startedAtMs >= deadlineMs * 0.95;
-    if (isLate) return { verdict: 'hung', why: `no headers of ${path} in ${deadlineMs} ms`, cache: 'none' };
+    const none = { cache: 'none', askedAgain: 0 };
+    if (isLate) return { ...none, verdict: 'hung', why: `no headers of ${path} in ${deadlineMs} ms` };
     const verdict = how.signal?.aborted === true ? 'left' : 'broken';
-    return { verdict, why: String(error), cache: 'none' };
+    return { ...none, verdict, why: String(error) };
   }
 }
 

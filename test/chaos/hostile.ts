@@ -9,6 +9,8 @@ export interface HostileOptions {
   readonly seed: number;
   /** Which of the upstreams: 0, 1, ... Each has faults of its own. */
   readonly upstream: number;
+  /** While true it never answers a range with what was asked for. What it says of the whole is as sound as any other's. */
+  readonly liesAboutRanges: () => boolean;
   readonly images: ReadonlyMap<string, TestImage>;
   /** What the mirror waits for a byte. */
   readonly stallTimeoutMs: number;
@@ -22,6 +24,8 @@ export interface HostileOptions {
 type Fault = readonly [name: string, behaviour: Behaviour];
 
 const RANGE_LIES: readonly RangeLie[] = ['start', 'end', 'total', 'missing', 'shifted', 'unasked'];
+/** Those that show in the headers. */
+const UNFIT: readonly RangeLie[] = ['start', 'end', 'total', 'missing'];
 /** Requests that go by between two changes of an upstream's mood. */
 const MOOD_REQUESTS = 15;
 
@@ -44,6 +48,9 @@ export function createHostile(options: HostileOptions): Behave {
     if (mood.chance(0.08)) return counted(['burst of refusals', refusal(mood)], onFault);
     const index = Number(request.query.get('index') ?? 0);
     const size = images.get(request.uuid ?? '')?.files[index]?.size ?? 0;
+    if (options.liesAboutRanges() && request.headers['range'] !== undefined) {
+      return counted(unfitRange(random), onFault);
+    }
     const supportsRange = random.chance(0.6);
     if (random.chance(0.4)) return { supportsRange };
     const first = counted(fileFault(random, request, size, options), onFault);
@@ -65,6 +72,19 @@ function listFault(random: Random): Fault | undefined {
   if (random.chance(0.5)) return undefined;
   const listMode = random.pick(['chunked', 'truncated', 'cut', 'not-json', 'empty', 'object'] as const);
   return [`list ${listMode}`, { listMode }];
+}
+
+/** What cannot be gone on with, whatever the rest of the answer is. */
+function unfitRange(random: Random): Fault {
+  const how = random.pick([...UNFIT, 416, 'another ETag'] as const);
+  if (how === 416) return ['every range: 416', { status: 416 }];
+  if (how === 'another ETag') return ['every range: another ETag', anotherVersion(random)];
+  return ['every range: unfit 206', { supportsRange: true, rangeLie: how }];
+}
+
+/** As if the file had been replaced: other bytes, under a tag of their own. */
+function anotherVersion(random: Random): Behaviour {
+  return { supportsRange: true, rangeLie: 'shifted', headers: { Etag: `"${random.int(0, 1e9)}"` } };
 }
 
 function refusal(random: Random): Behaviour {
@@ -91,6 +111,7 @@ function fileFault(
     [5, () => ['wrong Content-MD5', { contentMd5: 'wrong' }]],
     [5, () => ['no Content-MD5', { contentMd5: 'none' }]],
     [10, () => ['lying 206', { supportsRange: true, rangeLie: random.pick(RANGE_LIES) }]],
+    [4, () => ['another ETag', anotherVersion(random)]],
     [3, () => ['redirect within', { redirectTo: request.url }]],
     [3, () => ['redirect elsewhere', { redirectTo: `${elsewhere()}${request.url}` }]],
     [6, () => ['refusal', refusal(random)]],

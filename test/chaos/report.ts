@@ -18,6 +18,7 @@ export function formatReport(report: ChaosReport): string {
     ['healed', `${report.healed}/${report.files}`],
     ['restarts', `${report.restarts}, of them ${report.kills} by kill -9`],
     ['answers', listed(report.verdicts)],
+    ['asked again', `${report.askedAgain} times, at once after a broken answer`],
     ['by X-Cache', listed(report.caches)],
     ['faults', listed(report.faults)],
     ['most memory', `${Math.round(report.peakRssMib)} MiB, upstreams and clients included`],

@@ -98,6 +98,7 @@ suite('blob store: upkeep', () => {
     assert(running?.place === 'partial' && running.isOpen && running.bytes >= 10_000);
     assert(quarantined?.place === 'quarantine' && quarantined.bytes >= 2 * HELLO.length);
     assert.equal(quarantined.paths.length, 2);
+    assert.deepEqual(await store.upkeep.leftovers('resting'), [quarantined]);
     assert.equal(await store.upkeep.removeLeftover(running), 0);
     assert.equal(await store.upkeep.removeLeftover(quarantined), quarantined.bytes);
     assert.equal(await store.upkeep.removeLeftover(quarantined), 0);

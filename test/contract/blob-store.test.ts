@@ -159,13 +159,14 @@ for (const { name, open } of IMPLEMENTATIONS) {
       const facts = factsOf(HELLO);
       const old = await begin(t, store, facts.sha1);
       await old.handle.write(HELLO, 0, 3, 0);
-      await old.saveNote({ contentMd5: facts.md5, upstreams: ['up0'] });
+      const validators = [{ upstream: 'up0', uuid: 'u', index: 1, etag: '"x"', lastModified: 'a day' }];
+      await old.saveNote({ contentMd5: facts.md5, upstreams: ['up0'], validators });
       const again = reopen();
       await again.scan();
       const resumed = await again.resumePartial(facts.sha1);
       t.after(() => resumed.handle.close());
       assert.equal(resumed.existingBytes, 3);
-      assert.deepEqual(resumed.note, { contentMd5: facts.md5, upstreams: ['up0'] });
+      assert.deepEqual(resumed.note, { contentMd5: facts.md5, upstreams: ['up0'], validators });
       await resumed.handle.write(HELLO, 3, HELLO.length - 3, 3);
       await resumed.commit(facts);
       assert.deepEqual(await read(again, facts), HELLO);

@@ -106,6 +106,11 @@ test('commands hand their work to the mirror that runs on the directory', async 
   const wrong = await type('accept', child.uuid);
   assert.equal(wrong.code, 2, 'there is no conflict to accept');
   assert.equal((await type('list', 'nmae=x')).code, 2);
+  here.upstream.images.add(makeImage({ name: 'other', version: '3.0', uuid: other.uuid, size: 100_001 }));
+  await type('refresh');
+  const conflict = await type('show', other.uuid);
+  assert.match(conflict.out, new RegExp(`^remembered +${other.files[0]?.sha1} 100000 bytes `, 'm'));
+  assert.match(conflict.out, /^contradicted +[0-9a-f]{40} 100001 bytes \(127.0.0.1, since /m);
   assert.equal((await type('pin', 'name=nothing')).code, 1);
   assert.equal((await type('list', 'name=nothing')).code, 0);
 });
@@ -124,7 +129,10 @@ test('without a mirror the same commands work on the directory themselves', asyn
   const evicted = await type('evict', 'cached', '--yes');
   assert.match(evicted.out, new RegExp(`^evicted ${other.uuid}`, 'm'), evicted.err);
   assert.match((await type('scrub')).out, /^2 files .* checked, 0 rotten/);
-  assert.match((await type('status')).out, /not running/);
+  assert.match((await type('status')).out, /not running[^]*^images +3 listed, 2 files stored/m, 'all is counted');
+  const refreshed = await type('refresh');
+  assert.equal(refreshed.err, '', 'a command that needs no count ends without a word about it');
+  assert.match((await type('evict', 'name=other')).out, /^nothing is stored of 1 more$/m);
 
   const again = await startServing(t, { cwd: here.cwd, dir: here.dir, upstreams: [here.upstream.url] });
   const kept = await type('evict', child.uuid, '--yes');
@@ -145,7 +153,7 @@ test('a mirror elsewhere is asked with its token', async (t) => {
   assert.equal((await type('list', '--mirror', mirror.url)).code, 0, 'reading needs no token');
   const without = await type('refresh', '--mirror', mirror.url);
   assert.equal(without.code, 1);
-  assert.match(without.err, /token/);
+  assert.match(without.err, /--token/);
   assert.equal((await type('refresh', '--mirror', mirror.url, '--token', token)).code, 0);
   const nobody = await type('status', '--mirror', 'http://127.0.0.1:1', '--json');
   assert.equal(nobody.code, 1);

@@ -24,6 +24,10 @@ test('a short chaos run ends nothing wrongly, hangs nowhere, leaks nothing, and 
   assert.equal(report.restarts, 2);
   // A run in which nothing happens proves nothing.
   assert.ok(report.faults.size >= 10, formatReport(report));
+  assert.ok(
+    [...report.faults.keys()].some((name) => name.startsWith('every range')),
+    formatReport(report),
+  );
   assert.ok((report.verdicts.get('right') ?? 0) >= 50, formatReport(report));
 });
 

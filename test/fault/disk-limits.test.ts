@@ -14,7 +14,7 @@ import { startMirror, type TestMirror } from '../support/mirror.ts';
 import { rawRequest } from '../support/raw-request.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { until } from '../support/wait-for.ts';
-import { diskUse, inTurns, sample } from './disk-use.ts';
+import { diskUse, inTurns, sample, steadyDiskUse } from './disk-use.ts';
 
 const MIB = 1024 * 1024;
 const run = promisify(execFile);
@@ -35,7 +35,7 @@ test('maxBytes holds on the disk while 30 clients at a time ask for ten times as
   const images = makeImages(80, 3 * MIB);
   await using upstream = await startImageServer({ images });
   const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { maxBytes } });
-  const stop = sample(() => diskUse(mirror.dir));
+  const stop = sample(() => steadyDiskUse(mirror.dir));
   await inTurns(images, 30, async (image) => {
     await fetchRight(mirror, image);
   });

@@ -13,16 +13,35 @@ export async function diskUse(path: string, seen: Set<number> = new Set()): Prom
   return bytes;
 }
 
-/** Calls `measure` over and over until the function it returns is called, which gives all that was measured. */
-export function sample(measure: () => Promise<number>): () => Promise<number[]> {
+/**
+ * The same, where nothing came, went or moved while it was counted; undefined otherwise: a walk that takes its time counts what goes at its
+ * beginning together with what comes at its end.
+ */
+export async function steadyDiskUse(path: string): Promise<number | undefined> {
+  const before = await namesBelow(path);
+  const bytes = await diskUse(path);
+  return before.join() === (await namesBelow(path)).join() ? bytes : undefined;
+}
+
+async function namesBelow(path: string): Promise<string[]> {
+  const names = await readdir(path, { recursive: true }).catch(() => []);
+  return names.toSorted();
+}
+
+/** Calls `measure` over and over until the function it returns is called, which gives all that it could tell. */
+export function sample(measure: () => Promise<number | undefined>): () => Promise<number[]> {
   const measured: number[] = [];
   let isOver = false;
+  async function take(): Promise<void> {
+    const value = await measure();
+    if (value !== undefined) measured.push(value);
+  }
   const loop = (async () => {
     while (!isOver) {
-      measured.push(await measure());
+      await take();
       await new Promise((resolve) => setTimeout(resolve, 5));
     }
-    measured.push(await measure());
+    await take();
   })();
   return async () => {
     isOver = true;

@@ -46,6 +46,65 @@ for (const lie of ['start', 'end', 'total', 'missing', 'refused'] as const) {
   });
 }
 
+test('a part of another version is not put behind what is there: the whole is asked for, and what is there stays', async (t) => {
+  const image = makeImage({ size: SIZE });
+  await using upstream = await startImageServer({ images: [image], behaviour: { supportsRange: true } });
+  upstream.behave = ({ route, attempt }) => {
+    if (route !== 'file') return undefined;
+    if (attempt === 1) return { headers: { Etag: '"one"' }, cutAfterBytes: SIZE / 2 };
+    // What an image that was replaced at the origin looks like: other bytes, under a tag of their own.
+    return attempt === 2 ? { headers: { Etag: '"two"' }, rangeLie: 'shifted' } : { headers: { Etag: '"three"' } };
+  };
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.deepEqual([answer.endedCleanly, answer.sha1], [true, image.files[0]?.sha1]);
+  const ranges = upstream.requests.filter(({ route }) => route === 'file').map(({ headers }) => headers['range']);
+  assert.deepEqual(ranges, [undefined, `bytes=${SIZE / 2}-`, undefined]);
+});
+
+for (const [what, etag, most] of [
+  ['the same version is gone on with', '"one"', 1],
+  ['of another version nothing is taken', '"two"', 2],
+] as const) {
+  test(`after a restart a part is held against what its partial came with: ${what}`, async (t) => {
+    const image = makeImage({ size: SIZE });
+    const [file] = image.files;
+    await using upstream = await startImageServer({ images: [image], behaviour: { supportsRange: true } });
+    upstream.behave = ({ route }) =>
+      route === 'file' ? { headers: { Etag: '"one"' }, stallAfterBytes: SIZE * 0.6 } : undefined;
+    const first = await startMirror(t, { upstreams: [upstream.url] });
+    const cut = rawRequest({ port: first.port, path: filePath(image.uuid) });
+    const partial = path.join(first.dir, 'partial', file!.sha1);
+    await until(() => statSync(partial, { throwIfNoEntry: false })?.size === SIZE * 0.6, { deadlineMs: 10_000 });
+    await first.close();
+    await cut;
+    upstream.forget();
+    upstream.behave = ({ route }) => (route === 'file' ? { headers: { Etag: etag } } : undefined);
+    const second = await startMirror(t, { upstreams: [upstream.url], dir: first.dir });
+    const answer = await rawRequest({ port: second.port, path: filePath(image.uuid), hash: true });
+    assert.deepEqual([answer.endedCleanly, answer.sha1], [true, file?.sha1]);
+    const ranges = upstream.requests.filter(({ route }) => route === 'file').map(({ headers }) => headers['range']);
+    assert.deepEqual(ranges, [`bytes=${SIZE * 0.6}-`, undefined].slice(0, most));
+  });
+}
+
+test('bytes that stay from another version are found by the SHA-1: nobody gets them to the end, and it heals', async (t) => {
+  const image = makeImage({ size: SIZE });
+  await using upstream = await startImageServer({ images: [image], behaviour: { supportsRange: true } });
+  upstream.behave = ({ route, attempt }) => {
+    if (route !== 'file') return undefined;
+    if (attempt === 1) return { headers: { Etag: '"wrong"' }, corruptAtByte: 9, cutAfterBytes: SIZE / 2 };
+    return { headers: { Etag: '"right"' } };
+  };
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const broken = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
+  assert.equal(broken.endedCleanly, false);
+  const right = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
+  assert.deepEqual([right.endedCleanly, right.sha1], [true, image.files[0]?.sha1]);
+  // Cut; the part that does not fit; the whole behind it; and, of nobody knows whose fault, all of it from one source.
+  assert.equal(upstream.countOf('file'), 4);
+});
+
 test('a stall is noticed by stallTimeout and the transfer goes on; a slow transfer is left alone', async (t) => {
   const image = makeImage({ size: SIZE });
   await using upstream = await startImageServer({ images: [image] });

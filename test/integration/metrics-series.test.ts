@@ -92,3 +92,26 @@ test('docs/metrics.md has every metric of a real mirror, with all labels and the
     }
   }
 });
+
+test('a reload that failed is seen until one goes well', async (t) => {
+  await using upstream = await startImageServer();
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const isWell = async (): Promise<number> => mirror.metric('imgapi_mirror_config_last_reload_successful');
+  assert.equal(await isWell(), 1);
+  mirror.app.reloadFailed();
+  assert.equal(await isWell(), 0);
+  mirror.app.reload(mirror.config, undefined);
+  assert.equal(await isWell(), 1);
+});
+
+test('what is in force of the intervals is among the metrics, also after a reload', async (t) => {
+  await using upstream = await startImageServer();
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const { config } = mirror;
+  mirror.app.reload(
+    { ...config, catalog: { ...config.catalog, refreshEvery: 90_000 }, cache: { ...config.cache, scrubEvery: 0 } },
+    undefined,
+  );
+  assert.equal(await mirror.metric('imgapi_mirror_catalog_refresh_interval_seconds'), 90);
+  assert.match(await scrape(mirror), /^imgapi_mirror_scrub_interval_seconds \+Inf$/m);
+});

@@ -70,7 +70,7 @@ test('the files of a page are kept for good, and another version of them is anot
   const ask = createAsk(await start(t));
   const { text } = await ask('/_mirror/');
   const urls = Array.from(text.matchAll(/(?:src|href)="(\/_mirror\/assets\/[^"]*)"/g), ([, url]) => url ?? '');
-  assert.deepEqual(urls.map((url) => url.split('/').at(-1)).toSorted(), ['icon.svg', 'page.css', 'page.js']);
+  assert.deepEqual(new Set(urls.map((url) => url.split('/').at(-1))), new Set(['icon.svg', 'page.css', 'page.js']));
   const [url = ''] = urls;
   const types = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml' };
   for (const name of ['page.css', 'page.js', 'actions.js', 'words.js', 'icon.svg']) {
@@ -90,7 +90,11 @@ test('the files of a page are kept for good, and another version of them is anot
 
 test('whatever a manifest says is text: the tags are those of a harmless image', async (t) => {
   const harmless = makeImage({
-    ...{ uuid: hostile.uuid, name: 'x', version: 'x', os: 'x', type: 'x' },
+    uuid: hostile.uuid,
+    name: 'x',
+    version: 'x',
+    os: 'x',
+    type: 'x',
     tags: { x: 'x' },
     extra: { description: 'x', x: 'x' },
     publishedAt: '2026-01-03T00:00:00Z',
@@ -101,7 +105,7 @@ test('whatever a manifest says is text: the tags are those of a harmless image',
     assert.ok(shown !== undefined && expected !== undefined);
     assert.equal(shown.status, 200);
     assert.deepEqual(tagsOf(shown), tagsOf(expected), path);
-    assert.doesNotMatch(shown.text, /[\u0000-\u0009\u000b-\u001f\u007f\u202e]/u, path);
+    assert.doesNotMatch(shown.text.replaceAll('\n', ''), /[\p{Cc}\p{Bidi_Control}]/u, path);
     assert.match(shown.text, /&quot;&gt;&lt;script&gt;alert\(1\)/);
   }
 });
@@ -109,9 +113,9 @@ test('whatever a manifest says is text: the tags are those of a harmless image',
 test('a query is text too, in the form as in the links', async (t) => {
   const ask = createAsk(await start(t));
   const query = new URLSearchParams({ selector: HOSTILE, sort: HOSTILE, page: HOSTILE, per: HOSTILE });
-  const { status, text } = await ask(`/_mirror/?${query}`);
+  const { status, text } = await ask(`/_mirror/?${String(query)}`);
   assert.equal(status, 422);
-  assert.doesNotMatch(text, /<script>|<img|\u001b/u);
+  assert.doesNotMatch(text, /<script>|<img|[^\P{Cc}\n]/u);
   assert.match(text, /value="&quot;&gt;&lt;script&gt;/);
 });
 
@@ -175,6 +179,15 @@ test('the page is there while no upstream is, and says why', async (t) => {
   assert.equal(status, 200);
   assert.match(text, /not ready/);
   assert.match(text, /no list of images has come yet, and nothing is kept from before; upstream up0: /);
+});
+
+test('an upstream that hangs at the start holds up the table, and no longer than a moment, not the page', async (t) => {
+  await using upstream = await startImageServer({ images: [base], behaviour: { hangHeaders: true } });
+  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url], waitForCatalog: false }));
+  const { status, text } = await ask('/_mirror/');
+  assert.equal(status, 200);
+  assert.match(text, /The images are not known yet/);
+  assert.match(text, /Running downloads/);
 });
 
 test('the path without its slash leads to it; other methods are 405', async (t) => {

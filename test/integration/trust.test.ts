@@ -62,6 +62,8 @@ async function assertNoFile(ask: Ask): Promise<void> {
 
 /** The upstream says `image` from now on, and the mirror has seen it. */
 async function change(upstream: ImageServer, mirror: TestMirror, image: TestImage): Promise<void> {
+  // The refresh of a start may be under way, with the list from before: a later one does not share it.
+  await mirror.app.catalog.refresh();
   upstream.images.add(image);
   await mirror.app.catalog.refresh();
 }

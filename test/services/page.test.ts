@@ -51,6 +51,9 @@ test('a running download is seen to move, and what it changes is shown, without 
   assert.notEqual(await page.locator('[data-live="lan"]').innerText(), savedBefore);
   assert.equal(await page.evaluate('globalThis.wasNotReloaded'), true);
   assertWellBehaved();
+
+  await site.mirror.close();
+  await page.getByRole('status').filter({ hasText: 'The mirror does not answer' }).waitFor();
 });
 
 test('with the token images are pinned, fetched and evicted, and without it nothing is', async (t) => {
@@ -158,6 +161,11 @@ test('no page breaks a rule of accessibility, dark or light, wide or narrow, and
     }
   }
   client.abort();
+
+  const { page } = await openPage(browser, mirror.url);
+  await page.goto('/_mirror/');
+  await page.evaluate(`document.querySelector('label[for=per]').remove()`);
+  await assert.rejects(assertAccessible(page, 'the rules are looked at'), /accessible name/);
 });
 
 test('without scripts everything is there but the changes', async (t) => {

@@ -248,7 +248,7 @@ function listen() {
     show(JSON.parse(data));
   });
   events.addEventListener('error', () => {
-    setText(byId('live'), 'The connection to the mirror is gone: what is shown is how it was. Trying again …');
+    setText(byId('live'), 'The mirror does not answer: this is how it was');
     if (events.readyState === EventSource.CLOSED) setTimeout(listen, REOPEN_MS);
   });
 }

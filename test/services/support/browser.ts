@@ -49,7 +49,8 @@ export async function openPage(
   });
   page.on('pageerror', (error) => faults.push(`threw ${error.message}`));
   page.on('console', (message) => {
-    if (['error', 'warning'].includes(message.type()) && !refused.has(message.location().url)) faults.push(`console: ${message.text()}`);
+    if (['error', 'warning'].includes(message.type()) && !refused.has(message.location().url))
+      faults.push(`console: ${message.text()}`);
   });
   return { page, assertWellBehaved: () => assert.deepEqual(faults, []) };
 }

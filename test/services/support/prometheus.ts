@@ -1,4 +1,4 @@
-/** Debian's Prometheus as a process of its own: it scrapes mirrors on this machine and evaluates rules, both twice a second. */
+/** Debian's Prometheus as a process of its own: it scrapes mirrors on this machine and evaluates rules, both every second. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -44,7 +44,7 @@ export interface PrometheusOptions {
   readonly rules: object;
 }
 
-const EVERY = '500ms';
+const EVERY = '1s';
 
 /** Resolves when it answers; it is ended after the test. */
 export async function startPrometheus(t: TestContext, { targets, rules }: PrometheusOptions): Promise<Prometheus> {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
-import { appendFile, writeFile } from 'node:fs/promises';
+import { appendFile, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createSpanDigester } from '../../../src/bundle/span-digester.ts';
@@ -38,7 +38,53 @@ suite('span digester', () => {
       md5: createHash('md5').update(due).digest('base64'),
     });
     await job.untilBehindBy(0);
-    job.cancel();
+    await job.cancel();
+  });
+
+  test('copies what it hashes, behind what is there already, from parts of files to parts of files', async (t) => {
+    const dir = await makeTempDir(t);
+    const digester = createSpanDigester();
+    t.after(() => digester.close());
+    const bytes = randomBytes(5 * MIB + 7);
+    const existing = MIB + 3;
+    const names = ['from-1', 'from-2', 'to-1', 'to-2'].map((name) => join(dir, name));
+    const [from1 = '', from2 = '', to1 = '', to2 = ''] = names;
+    await writeFile(from1, Buffer.concat([Buffer.alloc(10), bytes.subarray(0, 2 * MIB)]));
+    await writeFile(from2, bytes.subarray(2 * MIB));
+    await writeFile(to1, Buffer.concat([Buffer.alloc(20), bytes.subarray(0, existing)]));
+    await writeFile(to2, '');
+    const handles = [await open(from1, 'r'), await open(from2, 'r')] as const;
+    t.after(async () => Promise.all(handles.map(async (handle) => handle.close())));
+    const spans = [
+      { path: to1, from: 20, length: 3 * MIB },
+      { path: to2, from: 0, length: 2 * MIB + 7 },
+    ];
+    const source = [
+      { descriptor: handles[0].fd, from: 10, length: 2 * MIB },
+      { descriptor: handles[1].fd, from: 0, length: 3 * MIB + 7 },
+    ];
+    const job = digester.start(spans, ['sha1'], { spans: source, existing });
+    job.advance(4 * MIB);
+    await job.untilBehindBy(0);
+    assert.equal(job.doneBytes, 4 * MIB);
+    assert.equal((await readFile(to2)).length, MIB, 'no more than it may');
+    job.advance(bytes.length);
+    assert.deepEqual(await job.digests, { sha1: createHash('sha1').update(bytes).digest('hex') });
+    assert.equal(job.doneBytes, bytes.length);
+    const copied = Buffer.concat([(await readFile(to1)).subarray(20), await readFile(to2)]);
+    assert.ok(copied.equals(bytes));
+
+    // When it has let go of them, the descriptors may be closed, and used for other files.
+    const given = digester.start(spans, ['sha1'], { spans: source, existing: 0 });
+    given.advance(bytes.length);
+    await given.cancel();
+    const failing = digester.start([{ path: join(dir, 'none'), from: 0, length: 5 }], ['sha1'], {
+      spans: [{ descriptor: handles[1].fd, from: 0, length: 5 }],
+      existing: 0,
+    });
+    failing.advance(5);
+    await assert.rejects(failing.digests, { ...isInternal, message: /ENOENT/ });
+    await failing.cancel();
   });
 
   test('nothing at all has digests too', async (t) => {
@@ -65,11 +111,11 @@ suite('span digester', () => {
       await assert.rejects(job.digests, { ...isInternal, message: reason });
     }
     const cancelled = digester.start([{ path: short, from: 0, length: 5 }], ['sha1']);
-    cancelled.cancel();
+    await cancelled.cancel();
     await assert.rejects(cancelled.digests, { ...isInternal, message: /cancelled/ });
-    const open = digester.start([{ path: short, from: 0, length: 5 }], ['sha1']);
+    const unfinished = digester.start([{ path: short, from: 0, length: 5 }], ['sha1']);
     await digester.close();
-    await assert.rejects(open.digests, isInternal);
+    await assert.rejects(unfinished.digests, isInternal);
     assert.throws(() => digester.start([], ['sha1']), { code: 'ShuttingDown' });
   });
 });

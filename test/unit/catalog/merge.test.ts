@@ -108,7 +108,7 @@ test('another size under the same SHA-1 is a conflict too', () => {
   assert.deepEqual([entries[0]?.upstreams, conflicts.map(({ upstream }) => upstream)], [['a'], ['b']]);
 });
 
-test('files that have vanished are a conflict, and files more are none; neither is a source of the whole image', () => {
+test('files that have vanished are a conflict, and files more too; neither is a source of the whole image', () => {
   const merged = mergeLists([
     { upstream: 'a', manifests: [manifestOf({ uuid: uuidOf(1), files: filesOf('one', 'two') })] },
     { upstream: 'b', manifests: [manifestOf({ uuid: uuidOf(1), files: filesOf('one') })] },
@@ -117,7 +117,7 @@ test('files that have vanished are a conflict, and files more are none; neither 
   ]);
   assert.deepEqual(
     merged.conflicts.map(({ upstream }) => upstream),
-    ['b', 'c'],
+    ['b', 'c', 'd'],
   );
   assert.deepEqual(merged.entries[0]?.upstreams, ['a']);
   assert.deepEqual(sourcesOf(merged, 'one'), [
@@ -125,6 +125,14 @@ test('files that have vanished are a conflict, and files more are none; neither 
     { upstream: 'b', uuid: uuidOf(1), index: 0 },
     { upstream: 'd', uuid: uuidOf(1), index: 0 },
   ]);
+});
+
+test('files where the owner of the image has none are no conflict, and no source of the image', () => {
+  const { entries, conflicts } = mergeLists([
+    { upstream: 'a', manifests: [manifestOf({ uuid: uuidOf(1), files: [] })] },
+    { upstream: 'b', manifests: [manifestOf({ uuid: uuidOf(1), files: filesOf('one') })] },
+  ]);
+  assert.deepEqual([entries[0]?.upstreams, conflicts], [['a'], []]);
 });
 
 test('knows where a blob can be had from, under whatever uuid, in precedence order', () => {

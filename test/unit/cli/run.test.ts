@@ -66,6 +66,17 @@ test('refuses options before the command, and wrong options, in one line', async
   assert.equal(err, 'imgapi-mirror: unknown option --prot; did you mean --port? (imgapi-mirror serve --help)\n');
 });
 
+test('refuses a selector that was typed without its quotes, before it means all images', async () => {
+  for (const bare of ['latest=2', 'with-origins', 'latest=2 with-origins']) {
+    const { code, err } = await run('prefetch', 'name=base', bare);
+    assert.equal(code, 2);
+    assert.match(
+      err,
+      new RegExp(`^imgapi-mirror: "${bare}" is a selector of its own here, of all images; .*'name=base ${bare}'`),
+    );
+  }
+});
+
 test('does not serve with a configuration that has problems', async () => {
   const { code, err } = await run('serve', '--port', 'http', '--log-level', 'loud');
   assert.equal(code, 2);

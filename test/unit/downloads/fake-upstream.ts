@@ -10,6 +10,7 @@ import type {
   IconAnswer,
   ImageRequest,
   Upstream,
+  Validators,
 } from '../../../src/upstream/upstream.ts';
 import type { DownloadSource } from '../../../src/downloads/wanted.ts';
 
@@ -73,13 +74,14 @@ export interface StreamOptions {
   readonly cutAt?: number;
   readonly totalSize?: number | undefined;
   readonly contentMd5?: string;
+  readonly validators?: Validators;
   /** The body waits for it before each chunk. */
   readonly gate?: (at: number) => Promise<void> | void;
 }
 
 /** A file answer with these bytes. */
 export function fileOf(bytes: Buffer, options: StreamOptions = {}): FileAnswer {
-  const { start = 0, chunkBytes = bytes.length, cutAt, contentMd5 } = options;
+  const { start = 0, chunkBytes = bytes.length, cutAt, contentMd5, validators = {} } = options;
   const totalSize = 'totalSize' in options ? options.totalSize : bytes.length;
   async function* body(): AsyncGenerator<Buffer> {
     const end = Math.min(cutAt ?? bytes.length, bytes.length);
@@ -89,7 +91,7 @@ export function fileOf(bytes: Buffer, options: StreamOptions = {}): FileAnswer {
     }
     if (cutAt !== undefined) throw unavailable('fake', 'connect', `cut at ${cutAt}`);
   }
-  const stream: FileStream = { start, totalSize, contentMd5, body: body(), cancel: () => undefined };
+  const stream: FileStream = { start, totalSize, contentMd5, validators, body: body(), cancel: () => undefined };
   return { kind: 'file', stream };
 }
 

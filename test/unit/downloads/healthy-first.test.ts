@@ -73,6 +73,7 @@ function bench(): Bench {
         start: 0,
         totalSize: 100,
         contentMd5: undefined,
+        validators: {},
         body: nothing(),
         cancel: () => void (it.cancelled += 1),
       },

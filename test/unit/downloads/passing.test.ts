@@ -1,8 +1,9 @@
 /** Invariant 8's ring: followers of one pass-through share one upstream stream as long as they keep up. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as sleep } from 'node:timers/promises';
 import type { ByteSource } from '../../../src/downloads/byte-source.ts';
+import { createSlots } from '../../../src/downloads/slots.ts';
 import { until } from '../../support/wait-for.ts';
 import { createBench, drain, largeBytes, passingOf, registryOf, take, wantedFrom } from './download-bench.ts';
 import { createFakeUpstream, fileOf, refusal, type FakeUpstream, type StreamOptions } from './fake-upstream.ts';
@@ -59,6 +60,47 @@ test('one that stands still holds up nobody: it falls out and goes on alone behi
     [0, 3_000_000],
   );
   assert.deepEqual([bench.passed, bench.alone, bench.slots.inUse], [[true, true], 1, 0]);
+});
+
+test('one that goes on alone waits for a slot without a limit: it has its headers', async () => {
+  // Waits 10 ms at most, where there is a limit.
+  const bench = { ...createBench(), slots: createSlots({ upstream: 'up0', count: 1, waitMs: 10, maxWaiting: 10 }) };
+  const { passing } = passingOf(bench);
+  const upstream = upstreamOf();
+  const wanted = wantedFrom([upstream], BYTES);
+  const [fast, slow] = [passing.join(wanted), passing.join(wanted)];
+  await readTo(slow.source, 0, 1000);
+  assert.ok((await drain(fast.source)).equals(BYTES));
+  const release = await bench.slots.take(never);
+  const rest = readTo(slow.source, 1000, SIZE);
+  const late = passing.join(wanted);
+  await assert.rejects(late.headers, { code: 'DownloadQueueFull' }, 'who has no headers yet is told to come again');
+  await late.source.close();
+  await sleep(30);
+  assert.equal(bench.slots.waiting, 1);
+  release();
+  await rest;
+  await slow.source.close();
+  assert.deepEqual([bench.alone, bench.slots.inUse, bench.slots.waiting], [1, 0, 0]);
+});
+
+test('one that waits for a slot of its own and leaves is out of the line', async () => {
+  const bench = { ...createBench(), slots: createSlots({ upstream: 'up0', count: 1, waitMs: 10, maxWaiting: 10 }) };
+  const { passing } = passingOf(bench);
+  const wanted = wantedFrom([upstreamOf()], BYTES);
+  const [fast, slow] = [passing.join(wanted), passing.join(wanted)];
+  await readTo(slow.source, 0, 1000);
+  assert.ok((await drain(fast.source)).equals(BYTES));
+  const release = await bench.slots.take(never);
+  const gone = new AbortController();
+  const reading = slow.source.read(Buffer.alloc(9), 1000, 9, gone.signal);
+  await until(() => bench.slots.waiting === 1);
+  gone.abort();
+  await assert.rejects(reading);
+  await slow.source.close();
+  await until(() => bench.slots.waiting === 0);
+  release();
+  assert.equal(bench.slots.inUse, 0);
 });
 
 test('when the fastest leaves, the next in speed sets the pace and is not lost', async () => {

@@ -71,6 +71,48 @@ test('one that comes to where the disk ended when the others are through goes on
   assert.deepEqual(bench.passed, [true, true]);
 });
 
+/** Reads [from, to) as a response with a Range does. */
+async function readPart(source: ByteSource, from: number, to: number): Promise<Buffer> {
+  const part = Buffer.alloc(to - from);
+  const { signal } = new AbortController();
+  source.endAt(to);
+  for (let at = from; at < to;) {
+    await source.ready(at, signal);
+    at += await source.read(part.subarray(at - from), at, to - at, signal);
+  }
+  return part;
+}
+
+for (const [what, from, to] of [
+  ['that ends within what is on disk', 1000, 80_000],
+  ['that reaches over where the disk ended', 1000, 160_000],
+  ['shorter than what is withheld', 85_000, 85_010],
+  ['to the last byte but one', 0, BYTES.length - 1],
+] as const) {
+  test(`a part ${what} outlives the disk, and ends when the whole is right`, async () => {
+    const bench = createBench();
+    const upstream = upstreamOn(bench, 90_000, BYTES);
+    const downloads = registryOf(bench, [upstream]);
+    const { source } = await downloads.obtain(wantedFrom([upstream]));
+    assert.ok((await readPart(source, from, to)).equals(BYTES.subarray(from, to)));
+    await source.close();
+    assert.deepEqual([bench.passed, bench.slots.inUse, upstream.files.length], [[true], 0, 2]);
+  });
+
+  test(`a part ${what} does not end if anything of the whole is wrong`, async () => {
+    for (const wrongAt of [7, 95_000, BYTES.length - 1]) {
+      const bench = createBench();
+      const wrong = Buffer.from(BYTES);
+      wrong[wrongAt] = (wrong[wrongAt] ?? 0) ^ 1;
+      const upstream = upstreamOn(bench, 90_000, wrong);
+      const { source } = await registryOf(bench, [upstream]).obtain(wantedFrom([upstream]));
+      await assert.rejects(readPart(source, from, to), { code: 'DownloadFailed' });
+      await source.close();
+      assert.deepEqual([bench.passed, bench.slots.inUse], [[false], 0]);
+    }
+  });
+}
+
 test('wrong bytes on disk are found though the rest, by another stream, is right', async () => {
   const bench = createBench();
   const wrong = Buffer.from(BYTES);

@@ -64,6 +64,20 @@ test('who waits too long is told so, with the upstream, and leaves the line', as
   assert.equal(slots.inUse, 0);
 });
 
+test('who has patience waits as long as it takes, in the same line, and until it leaves', async () => {
+  const slots = createSlots({ ...few, count: 1, waitMs: 20 });
+  const release = await slots.take(never);
+  const gone = new AbortController();
+  const [patient, leaving] = [slots.take(never, undefined, true), slots.take(gone.signal, undefined, true)];
+  await assert.rejects(slots.take(never), { code: 'DownloadQueueFull' });
+  assert.equal(slots.waiting, 2);
+  gone.abort();
+  await assert.rejects(leaving, { code: 'DownloadQueueFull' });
+  release();
+  (await patient)();
+  assert.deepEqual([slots.inUse, slots.waiting], [0, 0]);
+});
+
 test('the line itself is bounded', async () => {
   const slots = createSlots({ ...few, count: 1, maxWaiting: 1 });
   const release = await slots.take(never);

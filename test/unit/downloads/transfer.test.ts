@@ -2,11 +2,12 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { createSlots } from '../../../src/downloads/slots.ts';
 import { transferBlob, type TransferTarget } from '../../../src/downloads/transfer.ts';
+import { createSourceValidators } from '../../../src/downloads/validators.ts';
 import type { WantedBlob } from '../../../src/downloads/wanted.ts';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
 import { sha1Of } from '../../../src/imgapi/ids.ts';
 import { unavailable } from '../../../src/upstream/unavailable.ts';
-import type { FileAnswer, FileRequest } from '../../../src/upstream/upstream.ts';
+import type { FileAnswer, FileRequest, FileStream } from '../../../src/upstream/upstream.ts';
 import { createCaptureLog } from '../../support/capture-log.ts';
 import { createSeededBytes } from '../../support/image-bytes.ts';
 import { createCountedEvents } from './counted-events.ts';
@@ -38,7 +39,12 @@ function gather(): Gathered {
   };
 }
 
-function transfer(upstreams: readonly FakeUpstream[], target: TransferTarget, signal = new AbortController().signal) {
+function transfer(
+  upstreams: readonly FakeUpstream[],
+  target: TransferTarget,
+  signal = new AbortController().signal,
+  validators = createSourceValidators(),
+) {
   const slots = createSlots({ upstream: 'any', count: 1, waitMs: 1000, maxWaiting: 10 });
   const log = createCaptureLog();
   const wanted: WantedBlob = {
@@ -53,6 +59,7 @@ function transfer(upstreams: readonly FakeUpstream[], target: TransferTarget, si
   const done = transferBlob({ log, slotsOf: () => slots, random: () => 0, onUnfit, events }, wanted, target, {
     signal,
     isSingleSource: false,
+    validators,
   });
   return { done, slots, log, unfit, happened: events.lines };
 }
@@ -120,6 +127,100 @@ test('a source whose part does not fit is asked once for the whole, and then lef
   const wrong = upstreamThat(() => fileOf(BYTES, { cutAt: 400 }), unfitRange, unfitRange);
   await assert.rejects(transfer([wrong], gather()).done, { code: 'UpstreamUnavailable' });
   assert.deepEqual(offsets(wrong), [0, 400, 0]);
+});
+
+for (const [what, before, after] of [
+  ['ETag', { etag: '"one"' }, { etag: '"other"' }],
+  ['ETag', { etag: '"one"', lastModified: 'a day' }, { etag: '"other"', lastModified: 'a day' }],
+  ['Last-Modified', { etag: '"one"', lastModified: 'a day' }, { lastModified: 'another day' }],
+] as const) {
+  test(`nothing of a part with another ${what} is taken: the source is asked once for the whole`, async () => {
+    const other = Buffer.alloc(BYTES.length, 7);
+    const upstream = upstreamThat(
+      () => fileOf(BYTES, { cutAt: 400, validators: before }),
+      ({ offset }) => fileOf(other, { start: offset, validators: after }),
+      () => fileOf(BYTES, { validators: after }),
+    );
+    const target = gather();
+    const { done, log, happened } = transfer([upstream], target);
+    await done;
+    assert.deepEqual(target.bytes, BYTES);
+    assert.deepEqual([offsets(upstream), upstream.cancels], [[0, 400, 0], 3]);
+    assert.deepEqual(happened, ['resume skip 400']);
+    assert.match(String(log.linesOf(/attempt to download failed/)[1]?.fields['err']), new RegExp(`another ${what}`));
+  });
+}
+
+for (const [what, before, after] of [
+  ['the same validators', { etag: '"one"', lastModified: 'a day' }, { etag: '"one"', lastModified: 'a day' }],
+  ['the same ETag without quotes', { etag: '"one"' }, { etag: 'one' }],
+  ['the same ETag at another time', { etag: 'one', lastModified: 'a day' }, { etag: 'one', lastModified: 'another' }],
+  ['none', { etag: '"one"' }, {}],
+  ['its first', {}, { etag: '"one"' }],
+] as const) {
+  test(`a part with ${what} goes behind what is there`, async () => {
+    const upstream = upstreamThat(
+      () => fileOf(BYTES, { cutAt: 400, validators: before }),
+      ({ offset }) => fileOf(BYTES, { start: offset, validators: after }),
+    );
+    const target = gather();
+    await transfer([upstream], target).done;
+    assert.deepEqual([target.bytes, offsets(upstream)], [BYTES, [0, 400]]);
+  });
+}
+
+test("one source's validators say nothing of another's", async () => {
+  const one = createFakeUpstream('one', {
+    file: (_, attempt) => {
+      if (attempt > 1) throw refusal(403);
+      return fileOf(BYTES, { cutAt: 400, validators: { etag: '"one"' } });
+    },
+  });
+  const other = createFakeUpstream('other', {
+    file: ({ offset }, attempt) =>
+      fileOf(BYTES, { start: offset, validators: { etag: '"other"' }, ...(attempt === 1 ? { cutAt: 700 } : {}) }),
+  });
+  const target = gather();
+  const validators = createSourceValidators();
+  await transfer([one, other], target, undefined, validators).done;
+  assert.deepEqual([target.bytes, offsets(one), offsets(other)], [BYTES, [0, 400], [400, 700]]);
+  const { uuid, index } = sourceAt(one);
+  assert.deepEqual(validators.all(), [
+    { upstream: 'one', uuid, index, etag: '"one"' },
+    { upstream: 'other', uuid, index, etag: '"other"' },
+  ]);
+});
+
+test('what is known of bytes that are there already counts from the first answer on', async () => {
+  const upstream = upstreamThat(
+    ({ offset }) => fileOf(Buffer.alloc(BYTES.length), { start: offset, validators: { etag: '"new"' } }),
+    () => fileOf(BYTES, { cutAt: 600, validators: { etag: '"new"' } }),
+    () => fileOf(BYTES, { validators: { etag: '"newer"' } }),
+  );
+  const target = gather();
+  await target.receive(BYTES.subarray(0, 400));
+  const { uuid, index } = sourceAt(upstream);
+  const validators = createSourceValidators([{ upstream: 'up', uuid, index, etag: '"old"' }]);
+  await transfer([upstream], target, undefined, validators).done;
+  assert.deepEqual([target.bytes, offsets(upstream)], [BYTES, [400, 0, 0]]);
+  assert.deepEqual(validators.all(), [{ upstream: 'up', uuid, index, etag: '"newer"' }]);
+});
+
+function streamWith(start: number, etag: string): FileStream {
+  const answer = fileOf(BYTES, { start, validators: { etag } });
+  assert.ok(answer.kind === 'file');
+  return answer.stream;
+}
+
+test('validators that a server invents without end are neither kept nor believed', () => {
+  const upstream = createFakeUpstream('up');
+  const validators = createSourceValidators();
+  validators.take(sourceAt(upstream), streamWith(0, 'x'.repeat(1000)));
+  assert.deepEqual(validators.all(), []);
+  assert.equal(validators.changed(sourceAt(upstream), streamWith(9, 'y'.repeat(1000))), undefined);
+  for (let index = 0; index < 200; index += 1) validators.take({ ...sourceAt(upstream), index }, streamWith(0, 'x'));
+  assert.equal(validators.all().length, 50);
+  assert.equal(validators.all().at(-1)?.index, 199);
 });
 
 test('a body that ends early without an error is not taken for the whole', async () => {

@@ -348,7 +348,7 @@ suite('bundles', () => {
     assert.equal(await there.read(CHILD), undefined);
   });
 
-  test('do not change what another upstream or the operator has said of an image', async (t) => {
+  test('that contradict what is remembered of an image change nothing', async (t) => {
     const here = await openBundleSite(t);
     const there = await openBundleSite(t);
     await here.add(ORIGIN, CHILD);
@@ -359,17 +359,22 @@ suite('bundles', () => {
       message: new RegExp(CHILD.uuid),
     });
     assert.equal(await there.read(ORIGIN), undefined);
-    there.remembered.delete(CHILD.uuid);
-    await there.kept.put({
-      upstream: 'second',
-      fetchedAt: '2026-01-01T00:00:00.000Z',
-      manifest: { ...ORIGIN.manifest, tags: {} },
-    });
+  });
+
+  test('make an image an imported one, whose upstream may have dropped it since', async (t) => {
+    const here = await openBundleSite(t);
+    const there = await openBundleSite(t);
+    await here.add(ORIGIN, CHILD);
+    await here.export({ output: bundlePath(here) });
+    const icon = { sha1: ORIGIN.files[0]!.sha1, size: 5, contentType: 'image/png' };
+    for (const { manifest } of [ORIGIN, CHILD]) {
+      await there.kept.put({ upstream: 'second', fetchedAt: '2026-01-01T00:00:00.000Z', manifest, icon });
+    }
     await there.import({ bundle: bundlePath(here) });
-    const kept = await there.kept.get(ORIGIN.uuid);
-    assert.deepEqual({ upstream: kept?.upstream, tags: kept?.manifest['tags'] }, { upstream: 'second', tags: {} });
-    // It lacked the icon only.
-    assert.equal(kept?.icon?.contentType, 'image/png');
+    const [origin, child] = [await there.kept.get(ORIGIN.uuid), await there.kept.get(CHILD.uuid)];
+    assert.deepEqual([origin?.upstream, child?.upstream], ['imported', 'imported']);
+    assert.notEqual(origin?.icon?.sha1, icon.sha1, 'the bundle’s own');
+    assert.deepEqual(child?.icon, icon, 'the bundle has none');
   });
 
   test('that were imported in part are gone on with, and what is there already is checked', async (t) => {

@@ -46,6 +46,7 @@ export function fakeKnown(
     readonly elsewhere?: readonly KnownImage[];
     readonly unsure?: readonly string[];
     readonly isComplete?: boolean;
+    readonly isOffline?: boolean;
     readonly whenCounted?: () => Promise<void>;
   } = {},
 ): FakeKnown {
@@ -67,7 +68,13 @@ export function fakeKnown(
   };
   const whenCounted = options.whenCounted ?? (async () => undefined);
   return {
-    selection: createSelection({ known: images, facts: FACTS, resolver, whenCounted }),
+    selection: createSelection({
+      known: images,
+      facts: FACTS,
+      resolver,
+      whenCounted,
+      isOffline: options.isOffline ?? false,
+    }),
     known: images,
     asked,
     channels,

@@ -32,11 +32,12 @@ test('without any list it is ready if something is kept, else not, and says what
   });
 });
 
+async function failingProbe(): Promise<void> {
+  throw new Error('nothing can be written to it: EROFS');
+}
+
 test('a disk that fails is a reason, and so is the stop', async () => {
-  const probe = async (): Promise<void> => {
-    throw new Error('nothing can be written to it: EROFS');
-  };
-  const { ready, reasons } = await readiness({ probe, isStopping: () => true }).verdict();
+  const { ready, reasons } = await readiness({ probe: failingProbe, isStopping: () => true }).verdict();
   assert.equal(ready, false);
   assert.deepEqual(reasons, [
     'the mirror is stopping',

@@ -83,6 +83,11 @@ test('lists that are missing or old are told of', async () => {
   assert.deepEqual(warnings, ['not all lists are current: images may be missing from what is known']);
 });
 
+test('offline, where no list is ever current, nobody is told so each time', async () => {
+  const { selection } = fakeKnown({ isComplete: false, isOffline: true });
+  assert.deepEqual((await selection.all([])).warnings, []);
+});
+
 test('lists of every channel are asked for only where a selector is about channels', async () => {
   const fake = fakeKnown();
   await fake.selection.all(['name=base']);

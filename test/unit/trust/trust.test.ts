@@ -66,6 +66,18 @@ test('a file where there was none is the image being activated; a file that vani
   assert.deepEqual([other?.manifest, bench.trust.conflictCount], [A, 1], 'no way round by way of no file');
 });
 
+test('one more file behind the remembered ones is a conflict like any other', async (t) => {
+  const bench = await trustBench(t);
+  const two = said(1, ['a', 'b']);
+  await bench.refresh([list('up0', A)]);
+  const shown = (await bench.refresh([list('up0', two)])).get(uuidOf(1));
+  assert.deepEqual([shown?.manifest, bench.trust.conflictCount], [A, 1]);
+  assert.equal(bench.trust.remember({ manifest: two, upstream: 'up0' }), false);
+  const { from, to } = await bench.trust.accept(uuidOf(1));
+  assert.deepEqual([from.sha1, to.sha1], [null, B.files[0]?.sha1]);
+  assert.deepEqual(bench.trust.recall(uuidOf(1))?.files, two.files);
+});
+
 test('with another upstream first, the remembered still wins, and who agrees with it owns the image', async (t) => {
   const store = new Map<string, unknown>();
   const before = await trustBench(t, { store });
