@@ -251,6 +251,7 @@ export function createApp(config: Config, deps: AppDeps): App {
     catalog,
     downloads,
     keeper,
+    icons,
     holds,
   });
   const readiness = readinessOf({

@@ -1,8 +1,10 @@
 /** Prefetching: the operation, and the schedule that runs it. */
+import { randomUUID } from 'node:crypto';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { KnownImage, KnownImages } from '../catalog/known-images.ts';
 import type { Resolver } from '../catalog/resolve.ts';
 import type { Config } from '../config/schema.ts';
+import type { Icons } from '../downloads/icons.ts';
 import type { Downloads } from '../downloads/registry.ts';
 import type { Operation } from '../operations/operation.ts';
 import {
@@ -47,6 +49,7 @@ export interface PrefetchRoomParts {
   readonly catalog: Catalog;
   readonly downloads: Downloads;
   readonly keeper: Keeper;
+  readonly icons: Icons;
   readonly holds: PrefetchHolds;
 }
 
@@ -70,6 +73,14 @@ export function createPrefetchRoom(
       isStored: (sha1) => storage.blobs.upkeep.has(sha1),
       room: async () => storage.space.room(),
       previewEviction: async (bytes) => storage.eviction.preview(bytes),
+      async fetchIcon({ manifest, upstream, upstreams }) {
+        // What an upstream that has changed its mind has under this uuid is another image's.
+        if (!upstreams.includes(upstream)) return;
+        const feed = parts.catalog.feeds().find((candidate) => candidate.upstream.name === upstream);
+        const target = feed?.channelFor(undefined);
+        const channel = target?.kind === 'ask' ? target.channel : undefined;
+        await parts.icons.get({ manifest, upstream, channel, requestId: randomUUID() });
+      },
       onEnd(end) {
         runs[end.result] = (runs[end.result] ?? 0) + 1;
         for (const [result, count] of Object.entries(end.images)) images[result] = (images[result] ?? 0) + count;

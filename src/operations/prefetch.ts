@@ -89,6 +89,8 @@ export interface PrefetchDeps extends Omit<PrefetchRunnerDeps, 'sourcesOf'>, Pre
   readonly known: KnownImages;
   readonly catalog: Pick<Catalog, 'feeds' | 'peek'>;
   readonly isStored: (sha1: Sha1Hex) => boolean;
+  /** Keeps the icon of an image that has one. Rejects where it cannot be had. */
+  readonly fetchIcon: (image: KnownImage) => Promise<void>;
   readonly holds: PrefetchHolds;
   /** A run is over, however it ended; not called for dry runs. */
   readonly onEnd: (end: PrefetchEnd) => void;
@@ -146,7 +148,8 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
           tell({ type: 'total', received, bytes: report.bytes, filesDone, files: report.files });
         },
       });
-      return { dryRun: false, ...about, ...outcome(ends), bytes };
+      const withIcons = [...warnings, ...(await fetchIcons(ends, deps, signal))];
+      return { dryRun: false, ...about, warnings: withIcons, ...outcome(ends), bytes };
     } finally {
       release();
     }
@@ -168,6 +171,26 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
       }
     },
   };
+}
+
+/** Small, and no reason to call a run failed: who misses one misses a picture. @returns what to say about those that could not be had */
+async function fetchIcons(
+  ends: readonly PrefetchedImage[],
+  deps: Pick<PrefetchDeps, 'fetchIcon'>,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const warnings: string[] = [];
+  for (const { image, result } of ends) {
+    signal.throwIfAborted();
+    if (result === 'failed' || !image.manifest.hasIcon) continue;
+    try {
+      await orAborted(deps.fetchIcon(image), signal);
+    } catch (error) {
+      if (!(error instanceof MirrorError)) throw error;
+      warnings.push(`the icon of ${image.manifest.uuid} could not be fetched: ${error.message}`);
+    }
+  }
+  return warnings;
 }
 
 interface Wanted {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { rawRequest } from '../support/imgadm-client.ts';
 import { startImageServer } from '../support/image-server.ts';
-import { makeImage } from '../support/images.ts';
+import { makeImage, type TestFile } from '../support/images.ts';
 import { startMirror } from '../support/mirror.ts';
 import { until } from '../support/wait-for.ts';
 
@@ -48,8 +48,15 @@ test('a disk that fills up in the middle costs no client anything, whatever its 
     });
   const asking = Promise.all([ask(), ask(6_000_000), ask(3_000_000)]);
   await until(() => (mirror.app.downloads.progressOf(file!.sha1) ?? 0) > 2_000_000, { deadlineMs: 10_000 });
+  const [from, to] = [1_000_000, SIZE - 1_000_000];
+  const headers = { Range: `bytes=${from}-${to - 1}` };
+  const askingPart = rawRequest({ port: mirror.port, path: `/images/${image.uuid}/file`, headers });
+  await until(() => mirror.app.downloads.running[Symbol.iterator]().next().value?.followers === 4);
   // There was room when it was reserved; somebody else takes it.
   fillUp(path.join(dir, 'filler'));
+  const part = await askingPart;
+  assert.deepEqual([part.status, part.endedCleanly, part.body.length], [206, true, to - from]);
+  assert.ok(part.body.equals(bytesOf(file!, from, to)));
   const answers = await asking;
   for (const answer of answers) {
     assert.equal(answer.status, 200);
@@ -59,9 +66,15 @@ test('a disk that fills up in the middle costs no client anything, whatever its 
   assert.equal(await mirror.metric('imgapi_mirror_blobs'), 0);
   // Behind what is on disk they share one upstream stream, but for those who fall out of its ring.
   const streams = await mirror.metric('imgapi_mirror_pass_throughs_total{result="right"}');
-  assert.ok(streams >= 1 && streams <= 3, `${streams} streams`);
-  assert.equal(mirror.log.linesOf(/the disk failed: passed through/).length, 3);
+  assert.ok(streams >= 1 && streams <= 4, `${streams} streams`);
+  assert.equal(mirror.log.linesOf(/the disk failed: passed through/).length, 4);
 });
+
+function bytesOf(file: TestFile, from: number, to: number): Buffer {
+  const pieces: Buffer[] = [];
+  for (let at = from; at < to; at += pieces.at(-1)?.length ?? to) pieces.push(file.read(at, to - at));
+  return Buffer.concat(pieces);
+}
 
 /** Writes until the disk says no. */
 function fillUp(file: string): void {

@@ -3,8 +3,19 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import type { ByteSource } from '../../../src/downloads/byte-source.ts';
+import { createGrowingFile } from '../../../src/downloads/growing-file.ts';
+import { rescueFromDisk } from '../../../src/downloads/rescued-source.ts';
 import { until } from '../../support/wait-for.ts';
-import { BYTES, createBench, drain, largeBytes, registryOf, wantedFrom, type DownloadBench } from './download-bench.ts';
+import {
+  BYTES,
+  createBench,
+  drain,
+  largeBytes,
+  passingOf,
+  registryOf,
+  wantedFrom,
+  type DownloadBench,
+} from './download-bench.ts';
 import { createFakeUpstream, fileOf, type FakeUpstream } from './fake-upstream.ts';
 
 /** Its first answer is there while the disk fills up: once the bytes before `fullAt` are written, no more can be. */
@@ -112,6 +123,32 @@ for (const [what, from, to] of [
     }
   });
 }
+
+test('a part that is passed through from the start, too, ends only when the whole is right', async () => {
+  for (const isRight of [true, false]) {
+    const bench = createBench();
+    const sent = Buffer.from(BYTES);
+    if (!isRight) sent[BYTES.length - 1] = (sent[BYTES.length - 1] ?? 0) ^ 1;
+    const upstream = createFakeUpstream('up0', { file: () => fileOf(sent, { chunkBytes: 10_000 }) });
+    const { passing } = passingOf(bench);
+    const wanted = wantedFrom([upstream]);
+    const never = createGrowingFile({ size: BYTES.length, onEmpty: () => undefined });
+    const followed = {
+      wanted,
+      written: 0,
+      isFailed: true,
+      headers: Promise.reject(new Error('EIO: before the first answer')),
+      source: never.follow(),
+      readWritten: async () => 0,
+    };
+    const { headers, source } = rescueFromDisk(followed, passing, () => undefined);
+    await headers;
+    const reading = readPart(source, 0, 80_000);
+    if (isRight) assert.ok((await reading).equals(BYTES.subarray(0, 80_000)));
+    else await assert.rejects(reading, { code: 'DownloadFailed' });
+    await source.close();
+  }
+});
 
 test('wrong bytes on disk are found though the rest, by another stream, is right', async () => {
   const bench = createBench();
