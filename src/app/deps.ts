@@ -12,8 +12,10 @@ export interface AppDeps {
   readonly caOf: (upstream: string) => string | undefined;
   /** Serves HTTPS in place of HTTP; checked by the caller. */
   readonly tls?: TlsPair | undefined;
-  /** Any of them lets a request of the admin API change something. */
-  readonly adminTokens: readonly string[];
+  /** The secret of this run; with it a request of the admin API may change something. */
+  readonly adminSecret: string;
+  /** The configured token, which may too; undefined where there is none. */
+  readonly adminToken: string | undefined;
   /** Records requests, download attempts and upstream calls; closed with the app. Default: nothing is recorded. */
   readonly tracing?: Tracing | undefined;
   readonly hostname: string;

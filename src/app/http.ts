@@ -148,7 +148,8 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
   const access = createAdminAccess(
     { monotonicNow },
     {
-      tokens: rooms.deps.adminTokens,
+      secret: rooms.deps.adminSecret,
+      token: rooms.deps.adminToken,
       get publicUrl() {
         return options.listen.publicUrl;
       },

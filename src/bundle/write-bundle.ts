@@ -120,7 +120,7 @@ async function putBlob({ entry, from, files, deps, onWritten }: PutBlob): Promis
   const { file, dataOffset, size, name } = entry;
   if (file === undefined) throw new MirrorError('InternalError', `nothing is known of the bundle's entry ${name}`);
   const existing = Math.min(size, Math.max(0, from - dataOffset));
-  // From here on it can be evicted: what is open stays readable.
+  // What is open stays readable, whatever becomes of its file.
   const blob = existing < size ? await openBlob(deps.blobs, entry) : undefined;
   try {
     if (blob !== undefined) await files.begin(dataOffset, size);

@@ -166,7 +166,7 @@ export const COMMANDS: readonly Command[] = [
     summary: 'Remove the files of images from the cache.',
     about:
       'Shows what would be removed; with --yes it is. What is pinned stays, and so does what a pinned or kept image rests on: it is named, with the reason.',
-    options: { ...MIRROR_OPTIONS, yes: { type: 'boolean', short: 'y', help: 'do it' } },
+    options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION, yes: { type: 'boolean', short: 'y', help: 'do it' } },
     positionals: SELECTORS,
     example: "imgapi-mirror evict 'name=debian-* published<2022-01-01 cached' --yes",
     run: late(async () => (await import('./evict.ts')).evict),

@@ -9,7 +9,7 @@ import { warn, withMirror, writeJson } from './with-mirror.ts';
 
 export async function evict(options: OptionValues, io: CommandIo, selectors: readonly string[]): Promise<number> {
   return withMirror(options, io, async (mirror) => {
-    const dryRun = !options.has('yes');
+    const dryRun = !options.has('yes') || options.has('dry-run');
     const result = await mirror.run('evict', { selectors, dryRun });
     if (options.has('json')) {
       writeJson(io.stdout, result);

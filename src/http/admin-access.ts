@@ -23,8 +23,10 @@ export interface AdminRequest {
 }
 
 export interface AdminAccessOptions {
-  /** Any of them will do: the configured token, and the secret of this run that the local command line reads. */
-  readonly tokens: readonly string[];
+  /** The secret of this run, which the local command line reads: too long to be guessed, so no number of guesses shuts it out. */
+  readonly secret: string;
+  /** The configured token; undefined where there is none. */
+  readonly token: string | undefined;
   /** `listen.publicUrl`: its origin is ours too. Read for every request. */
   readonly publicUrl: string | null;
 }
@@ -42,22 +44,20 @@ export function createAdminAccess(
   deps: { readonly monotonicNow: () => number },
   options: AdminAccessOptions,
 ): AdminAccess {
-  const known = options.tokens.map(digestOf);
+  const secret = digestOf(options.secret);
+  const token = digestOf(options.token ?? options.secret);
   const guesses = createBuckets(deps.monotonicNow, GUESSES, GUESSES_PER_SECOND);
   const writes = createBuckets(deps.monotonicNow, WRITES, WRITES_PER_SECOND);
 
-  function isKnown(authorization: string | undefined): boolean {
-    const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
-    // All of equal length, all compared: the time tells nothing.
-    const given = digestOf(bearer ?? '');
-    const matches = known.map((token) => timingSafeEqual(token, given));
-    return bearer !== undefined && matches.includes(true);
-  }
-
   return {
     check({ address, authorization, origin, host }) {
-      if (guesses.isEmpty(address)) throw tooMany('too many wrong tokens came from this address');
-      if (!isKnown(authorization)) {
+      const bearer = /^bearer +(\S+) *$/i.exec(authorization ?? '')?.[1];
+      const given = digestOf(bearer ?? '');
+      // Both of equal length, both compared: the time tells nothing.
+      const isSecret = timingSafeEqual(secret, given) && bearer !== undefined;
+      const isToken = timingSafeEqual(token, given) && bearer !== undefined;
+      if (!isSecret && guesses.isEmpty(address)) throw tooMany('too many wrong tokens came from this address');
+      if (!isSecret && !isToken) {
         guesses.take(address);
         throw authorization === undefined
           ? new MirrorError('UnauthorizedError', 'this needs a token: Authorization: Bearer TOKEN')

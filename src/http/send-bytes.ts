@@ -29,9 +29,11 @@ const idle: Buffer[] = [];
 
 /** Resolves when every byte has been taken; rejects when they cannot come or be taken. The caller ends or destroys. */
 export async function sendBytes(res: ServerResponse, source: ByteSource, options: SendBytesOptions): Promise<void> {
-  const { start, end, signal } = options;
+  const { start, end } = options;
   source.endAt(end);
   const writer = createPieceWriter(res, options);
+  // Also of a client that stalls while nothing comes for it: nobody waits in an upstream's line for one.
+  const signal = writer.over;
   try {
     for (let position = start; position < end;) {
       const waiting = source.ready(position, signal);
@@ -49,6 +51,8 @@ export async function sendBytes(res: ServerResponse, source: ByteSource, options
 }
 
 interface PieceWriter {
+  /** Aborts when no piece will be taken any more. */
+  readonly over: AbortSignal;
   /** Resolves when the last piece was taken; rejects when it will not be. */
   idle(): Promise<void>;
   /** Writes the first `length` bytes of a buffer, which it takes over. Only while idle. */
@@ -61,15 +65,23 @@ function createPieceWriter(res: ServerResponse, options: SendBytesOptions): Piec
   const { signal, stallTimeoutMs, onSent } = options;
   let taken: Promise<void> = Promise.resolve();
   let settle: PromiseWithResolvers<void> | undefined;
-  const giveUp = (reason: unknown): void => settle?.reject(reason);
+  const over = new AbortController();
+  const giveUp = (reason: unknown): void => {
+    settle?.reject(reason);
+    over.abort(reason);
+  };
   const onAbort = (): void => giveUp(signal.reason);
   const onStall = (): void => {
+    // It has taken all there was: it is we who have nothing for it.
+    if (settle === undefined) return;
     giveUp(new MirrorError('DownloadFailed', `the client took no byte for ${stallTimeoutMs / 1000} s`));
   };
   let timer: NodeJS.Timeout | undefined;
+  if (signal.aborted) onAbort();
   signal.addEventListener('abort', onAbort, { once: true });
 
   return {
+    over: over.signal,
     idle: async () => taken,
     write(buffer, length) {
       signal.throwIfAborted();
@@ -88,6 +100,7 @@ function createPieceWriter(res: ServerResponse, options: SendBytesOptions): Piec
         // Only now does nobody look at it any more: after a failure the kernel may, so then it is left to the collector.
         if (idle.length < MAX_IDLE_BUFFERS) idle.push(buffer);
         onSent(length);
+        settle = undefined;
         current.resolve();
       });
     },

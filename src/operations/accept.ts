@@ -19,7 +19,7 @@ export interface AcceptResult {
 /** `{type: 'accepted', ...}` for each, as it is done. */
 export type AcceptEvent = { readonly type: 'accepted' } & Accepted;
 
-/** All or nothing: a uuid that is none, unknown (404) or not in conflict (422) is an error before anything is changed. */
+/** All or nothing: a uuid that is none (422), unknown or not in conflict (404) is an error before anything is changed. */
 export function createAccept(deps: {
   readonly trust: Pick<Trust, 'preview' | 'accept'>;
 }): Operation<AcceptInput, AcceptResult> {

@@ -84,7 +84,7 @@ export interface Trust {
   preview(uuid: ImageUuid): Accepted;
   /**
    * What the highest in precedence of those that contradict an image says is in force from now on, on disk too.
-   * @throws MirrorError ResourceNotFound if the image was never seen, ValidationFailed if nobody contradicts it
+   * @throws MirrorError ResourceNotFound if the image was never seen, NothingSelected if nobody contradicts it
    */
   accept(uuid: ImageUuid): Promise<Accepted>;
   /** Writes what is pending. */
@@ -299,7 +299,7 @@ export function createTrust(deps: TrustDeps, options: TrustOptions = {}): Trust 
     const [said] = inPrecedence(contradictions.of(uuid));
     if (said !== undefined) return { change: acceptedOf(uuid, remembered, said), said };
     const message = `no upstream contradicts what is remembered of image ${uuid}`;
-    throw new MirrorError('ValidationFailed', message, { errors: [{ field: 'selectors', code: 'Invalid', message }] });
+    throw new MirrorError('NothingSelected', message);
   }
 
   return {

@@ -106,7 +106,7 @@ test('the walk-through of docs/air-gap.md works as it is written', async (t) => 
   };
   assert.match(
     said('import "$DISK/images.bundle"'),
-    /^would import 2 images: 2 files [^]*^imported 2 images: 2 files [^]*signature trusted/m,
+    /^would import 2 images: 3 files [^]*^imported 2 images: 3 files [^]*signature trusted/m,
   );
   assert.match(said('--since'), /^wrote 3 images, 2 of them unchanged and left out/m);
   assert.match(said('import "$DISK/more.bundle"'), /^imported [^]*base-64-lts +24\.4\.0/m);

@@ -4,7 +4,7 @@ import { test, type TestContext } from 'node:test';
 import { isWrite, VERBS } from '../../src/operations/verbs.ts';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
-import { ADMIN_TOKEN, startMirror, type TestMirror } from '../support/mirror.ts';
+import { ADMIN_SECRET, ADMIN_TOKEN, startMirror, type TestMirror } from '../support/mirror.ts';
 import { until } from '../support/wait-for.ts';
 import { createAsk, fieldsOf, type Answer, type AskOptions } from './ask.ts';
 
@@ -66,6 +66,9 @@ test('wrong tokens are counted per address: after ten of them comes 429', async 
     statuses.push((await write(mirror, 'refresh', {}, { headers: { authorization: `Bearer guess-${tries}` } })).status);
   assert.deepEqual(new Set(statuses.slice(0, 10)), new Set([401]));
   assert.equal(statuses.at(-1), 429);
+  assert.equal((await write(mirror, 'refresh', {})).status, 429, 'the token could be guessed: it waits');
+  const secret = await write(mirror, 'refresh', {}, { headers: { authorization: `Bearer ${ADMIN_SECRET}` } });
+  assert.equal(secret.status, 200, 'the secret of the run could not: the local operator is not shut out');
 });
 
 test('a body that is wrong is refused with the field named', async (t) => {

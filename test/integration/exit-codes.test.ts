@@ -86,7 +86,7 @@ test('what is wrongly typed is 2: selectors, uuids, sizes, URLs, keys', async (t
     [2, 'verify', 'nowhere.bundle'],
     [2, 'show', 'child'],
     [2, 'accept', 'child'],
-    [2, 'accept', child.uuid],
+    [1, 'accept', child.uuid],
     [2, 'status', '--mirror', 'mirror'],
     [2, 'list', 'nmae=x', '--json'],
     [2, 'doctor', '--as-client', 'mirror'],

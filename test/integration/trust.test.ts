@@ -235,8 +235,8 @@ test('an accepted change is in force at once, and after a restart without the re
   await assertFile(ask, second, 'MISS');
   assert.equal(await mirror.metric(CONFLICTS), 0);
   assert.equal(await mirror.metric('imgapi_mirror_trust_accepted_total'), 1);
-  await assert.rejects(mirror.app.trust.accept(UUID), { code: 'ValidationFailed' });
-  await assert.rejects(mirror.app.trust.accept(other.uuid), { code: 'ValidationFailed' });
+  await assert.rejects(mirror.app.trust.accept(UUID), { code: 'NothingSelected' });
+  await assert.rejects(mirror.app.trust.accept(other.uuid), { code: 'NothingSelected' });
   await until(() => readFileSync(keptFile(mirror.dir, UUID), 'utf8').includes(String(second.files[0]?.sha1)));
   await mirror.close();
   await loseRecords(mirror.dir);

@@ -12,6 +12,8 @@ import { makeTempDir } from './temp-dir.ts';
 
 /** What the admin API of every test mirror takes. */
 export const ADMIN_TOKEN = 'the-token-of-the-tests';
+/** The secret of its run. */
+export const ADMIN_SECRET = 'the-secret-of-the-tests';
 
 export interface MirrorOptions {
   /** URLs of the upstreams in precedence order, or more about each. Names default to `up0`, `up1`, ... */
@@ -70,7 +72,8 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     log,
     recordsStore: createSqliteStore(path.join(dir, 'records.sqlite')),
     caOf: () => undefined,
-    adminTokens: [ADMIN_TOKEN],
+    adminSecret: ADMIN_SECRET,
+    adminToken: ADMIN_TOKEN,
     tracing: options.tracing,
     hostname: 'mirror.test',
     nodeVersion: process.versions.node,

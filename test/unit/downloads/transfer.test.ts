@@ -7,7 +7,7 @@ import type { WantedBlob } from '../../../src/downloads/wanted.ts';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
 import { sha1Of } from '../../../src/imgapi/ids.ts';
 import { unavailable } from '../../../src/upstream/unavailable.ts';
-import type { FileAnswer, FileRequest, FileStream } from '../../../src/upstream/upstream.ts';
+import type { FileAnswer, FileRequest } from '../../../src/upstream/upstream.ts';
 import { createCaptureLog } from '../../support/capture-log.ts';
 import { createSeededBytes } from '../../support/image-bytes.ts';
 import { createCountedEvents } from './counted-events.ts';
@@ -204,23 +204,6 @@ test('what is known of bytes that are there already counts from the first answer
   await transfer([upstream], target, undefined, validators).done;
   assert.deepEqual([target.bytes, offsets(upstream)], [BYTES, [400, 0, 0]]);
   assert.deepEqual(validators.all(), [{ upstream: 'up', uuid, index, etag: '"newer"' }]);
-});
-
-function streamWith(start: number, etag: string): FileStream {
-  const answer = fileOf(BYTES, { start, validators: { etag } });
-  assert.ok(answer.kind === 'file');
-  return answer.stream;
-}
-
-test('validators that a server invents without end are neither kept nor believed', () => {
-  const upstream = createFakeUpstream('up');
-  const validators = createSourceValidators();
-  validators.take(sourceAt(upstream), streamWith(0, 'x'.repeat(1000)));
-  assert.deepEqual(validators.all(), []);
-  assert.equal(validators.changed(sourceAt(upstream), streamWith(9, 'y'.repeat(1000))), undefined);
-  for (let index = 0; index < 200; index += 1) validators.take({ ...sourceAt(upstream), index }, streamWith(0, 'x'));
-  assert.equal(validators.all().length, 50);
-  assert.equal(validators.all().at(-1)?.index, 199);
 });
 
 test('a body that ends early without an error is not taken for the whole', async () => {

@@ -15,7 +15,7 @@ interface Door {
 
 function door(publicUrl: string | null = null): Door {
   let nowMs = 1_000_000;
-  const access = createAdminAccess({ monotonicNow: () => nowMs }, { tokens: [SECRET, TOKEN], publicUrl });
+  const access = createAdminAccess({ monotonicNow: () => nowMs }, { secret: SECRET, token: TOKEN, publicUrl });
   return {
     access,
     pass: (ms) => void (nowMs += ms),
@@ -44,7 +44,7 @@ test('nothing else does', () => {
 });
 
 test('without any token nobody comes in, not even with an empty one', () => {
-  const access = createAdminAccess({ monotonicNow: () => 0 }, { tokens: [], publicUrl: null });
+  const access = createAdminAccess({ monotonicNow: () => 0 }, { secret: '', token: undefined, publicUrl: null });
   const request = { address: '192.0.2.1', origin: undefined, host: undefined };
   for (const authorization of ['Bearer ', 'Bearer x', undefined])
     assert.throws(() => access.check({ ...request, authorization }), { code: 'UnauthorizedError' });

@@ -200,6 +200,22 @@ test('a buffer is not filled again while a socket may still look at it, also aft
   for (const { piece, copy } of held) assert.ok(piece.equals(copy), 'the held piece is as it was');
 });
 
+test('a client that takes nothing is dropped, too, while its next piece is waited for', async () => {
+  const fake = fakeResponse();
+  fake.take = async () => new Promise(() => {});
+  const source = fakeSource();
+  const read = source.read.bind(source);
+  source.read = async (buffer, position, length, signal) => {
+    if (position === 0) return read(buffer, position, length, signal);
+    // As in the line of an upstream that has no slot.
+    return new Promise((_resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason));
+    });
+  };
+  const sending = sendBytes(fake.res, source, optionsFor({ stallTimeoutMs: 20 }));
+  await assert.rejects(sending, { code: 'DownloadFailed', message: /took no byte/ });
+});
+
 test('while it waits for the source a response holds no buffer of its own', async () => {
   const source = fakeSource();
   const stall = Promise.withResolvers<void>();

@@ -50,7 +50,7 @@ test('with one wrong uuid nothing is accepted', async (t) => {
   const operation = createAccept({ trust });
   for (const [wrong, code] of [
     ['name=base', 'ValidationFailed'],
-    [uuidOf(3), 'ValidationFailed'],
+    [uuidOf(3), 'NothingSelected'],
     [uuidOf(4), 'ResourceNotFound'],
   ] as const) {
     await assert.rejects(operation.run({ selectors: [uuidOf(1), wrong] }, context()), { code });
