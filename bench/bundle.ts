@@ -38,7 +38,7 @@ export async function bundle(context: BenchContext): Promise<Figure[]> {
 }
 
 /** The median of each figure over all rounds. */
-export async function measureBundles(context: BenchContext, size: BundleBench): Promise<Figure[]> {
+async function measureBundles(context: BenchContext, size: BundleBench): Promise<Figure[]> {
   const { dir, signal, progress } = context;
   const blobs = createBlobStore({ log: LOG }, { dir: path.join(dir, 'from') });
   const images = await fill(blobs, size, signal);

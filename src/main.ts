@@ -46,7 +46,7 @@ function output(stream: NodeJS.WriteStream): Output {
   });
   return {
     write: (text) => void stream.write(text),
-    isTerminal: stream.isTTY === true,
+    isTerminal: stream.isTTY,
     get columns() {
       // A terminal that does not know its size says 0.
       return stream.columns > 0 ? stream.columns : 80;

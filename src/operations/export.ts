@@ -29,7 +29,7 @@ export interface ExportInput {
   readonly dryRun?: boolean;
 }
 
-export type ExportEvent = BundleProgressEvent;
+type ExportEvent = BundleProgressEvent;
 
 export interface ExportResult {
   /** The bundle's files, in order; beside the first lies, or in place of its number stands, `.sha256`. */

@@ -15,7 +15,7 @@ export interface VerifyInput {
   readonly trust?: string;
 }
 
-export type VerifyEvent = BundleProgressEvent;
+type VerifyEvent = BundleProgressEvent;
 
 /** What a sound bundle is. */
 export interface BundleSummary {

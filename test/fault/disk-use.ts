@@ -25,7 +25,7 @@ export async function steadyDiskUse(path: string): Promise<number | undefined> {
 
 async function namesBelow(path: string): Promise<string[]> {
   const names = await readdir(path, { recursive: true }).catch(() => []);
-  return names.toSorted();
+  return names.toSorted((a, b) => (a < b ? -1 : 1));
 }
 
 /** Calls `measure` over and over until the function it returns is called, which gives all that it could tell. */
