@@ -13,7 +13,7 @@ import { writeBundle, type BundleContents } from '../bundle/write-bundle.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { manifestText, type Manifest } from '../imgapi/manifest.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
-import { createBundleProgress, type BundleProgressEvent } from './bundle-progress.ts';
+import { createBundleProgress } from './bundle-progress.ts';
 import type { Operation } from './operation.ts';
 
 /** Paths are absolute, on the mirror's machine. */
@@ -28,8 +28,6 @@ export interface ExportInput {
   readonly sign?: string;
   readonly dryRun?: boolean;
 }
-
-type ExportEvent = BundleProgressEvent;
 
 export interface ExportResult {
   /** The bundle's files, in order; beside the first lies, or in place of its number stands, `.sha256`. */

@@ -4,7 +4,7 @@ import { entriesOf } from '../bundle/bundle-index.ts';
 import { openBundle, type OpenBundle, type SignatureState } from '../bundle/read-bundle.ts';
 import { readTrustedKey } from '../bundle/signing.ts';
 import { createSpanDigester } from '../bundle/span-digester.ts';
-import { createBundleProgress, type BundleProgressEvent } from './bundle-progress.ts';
+import { createBundleProgress } from './bundle-progress.ts';
 import type { Operation } from './operation.ts';
 
 /** Paths are absolute, on the mirror's machine. */
@@ -14,8 +14,6 @@ export interface VerifyInput {
   /** An Ed25519 public key in PEM: what it has not signed is refused. */
   readonly trust?: string;
 }
-
-type VerifyEvent = BundleProgressEvent;
 
 /** What a sound bundle is. */
 export interface BundleSummary {
