@@ -17,7 +17,7 @@ test('Prometheus would start with what compose.yaml gives it', async (t) => {
 test('docker compose takes compose.yaml, where there is one', async (t) => {
   const version = await tryCommand('docker', ['compose', 'version']).catch(() => undefined);
   if (version?.code !== 0) {
-    t.diagnostic('there is no docker compose here: test/unit/compose looks at the file instead');
+    t.skip('there is no docker compose here; test/unit/compose looks at the file all the same');
     return;
   }
   await runCommand('docker', ['compose', '--file', COMPOSE, 'config', '--quiet']);
