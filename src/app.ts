@@ -1,6 +1,7 @@
 /** Wires the rooms together. Builds, never listens; what it returns is closed by its caller. */
 import type { FastifyInstance } from 'fastify';
 import type { AppDeps } from './app/deps.ts';
+import { createDiskUse } from './app/disk-use.ts';
 import { createHttp } from './app/http.ts';
 import { createOperations } from './app/operations.ts';
 import { createPinRoom } from './app/pins.ts';
@@ -10,7 +11,6 @@ import { createScrubRoom } from './app/scrub.ts';
 import { createStorage } from './app/storage.ts';
 import { createTraces } from './app/traces.ts';
 import { createUpstreams } from './app/upstreams.ts';
-import { measureUse } from './blobs/upkeep.ts';
 import type { SpaceKeeper } from './blobs/reservation.ts';
 import { createKnownImages } from './catalog/known-images.ts';
 import { createCachedOnly } from './catalog/cached-only.ts';
@@ -67,6 +67,9 @@ export interface App {
   /** Ends everything in order; to be drained first. */
   close(): Promise<void>;
 }
+
+/** With many downloads each look at the disk waits behind their writes: a scrape then shows what the last one found. */
+const SCRAPE_WAIT_MS = 5;
 
 export function createApp(config: Config, deps: AppDeps): App {
   const { log, now, monotonicNow, random } = deps;
@@ -204,20 +207,19 @@ export function createApp(config: Config, deps: AppDeps): App {
     () => live.cache.scrubEvery,
   );
 
+  const diskUse = createDiskUse(storage, downloads);
   const updateGauges = registerGauges(metrics.registry, {
     downloads: () => {
       const running = [...downloads.running];
       return { running: running.length, followers: running.reduce((sum, { followers }) => sum + followers, 0) };
     },
-    storage: async () => {
-      const [use, freeBytes] = await Promise.all([
-        measureUse(blobs.upkeep, downloads.running),
-        space.free().catch(() => Number.NaN),
-      ]);
-      const reservedBytes = space.reservedBytes();
-      const evictionRanAtMs = eviction.lastRunAtMs;
-      return { ...blobs.totals(), ...space.limits(), freeBytes, reservedBytes, ...use, evictionRanAtMs };
-    },
+    storage: async () => ({
+      ...blobs.totals(),
+      ...space.limits(),
+      ...(await diskUse(SCRAPE_WAIT_MS)),
+      reservedBytes: space.reservedBytes(),
+      evictionRanAtMs: eviction.lastRunAtMs,
+    }),
     scrub: () => {
       const { isReading, succeededAtMs } = scrubRoom.scrub;
       return { isReading, succeededAtMs, everyMs: live.cache.scrubEvery };
@@ -281,6 +283,7 @@ export function createApp(config: Config, deps: AppDeps): App {
     pinRoom,
     prefetchRoom,
     readiness,
+    diskUse,
   });
 
   const stopping = new AbortController();

@@ -1,4 +1,4 @@
-/** What the disk says of itself, for the status: within a second, however it is. */
+/** What the disk says of itself, for the status and for scrapes: soon, however it is. */
 import { measureUse } from '../blobs/upkeep.ts';
 import type { Downloads } from '../downloads/registry.ts';
 import { inTime } from '../operations/in-time.ts';
@@ -9,7 +9,8 @@ type Use = Awaited<ReturnType<typeof measureUse>> & {
   readonly freeBytes: number;
 };
 
-const WAIT_MS = 1_000;
+/** What is waited for at most while nothing is known yet. */
+const FIRST_WAIT_MS = 1_000;
 const UNKNOWN: Use = {
   usedBytes: NaN,
   partialBytes: NaN,
@@ -18,12 +19,18 @@ const UNKNOWN: Use = {
   freeBytes: NaN,
 };
 
-/** Asks one question at a time, so that a disk that hangs is not asked ever more. What it cannot tell, or not soon, is NaN. */
+/**
+ * Asks one question at a time, so that a disk that hangs is not asked ever more. What is not told within `waitMs` is as it was told last; what
+ * never was, is NaN.
+ */
+export type DiskUse = (waitMs: number) => Promise<Use>;
+
 export function createDiskUse(
   { blobs, space }: Pick<Storage, 'blobs' | 'space'>,
   downloads: Pick<Downloads, 'running'>,
-): () => Promise<Use> {
+): DiskUse {
   let looking: Promise<Use> | undefined;
+  let last: Use | undefined;
 
   async function look(): Promise<Use> {
     try {
@@ -32,11 +39,15 @@ export function createDiskUse(
         // The disk's trouble is told by the verdict; the rest of the status must not be lost to it.
         space.free().catch(() => NaN),
       ]);
-      return { ...use, freeBytes };
+      last = { ...use, freeBytes };
+      return last;
     } finally {
       looking = undefined;
     }
   }
 
-  return async () => inTime((looking ??= look()), WAIT_MS, UNKNOWN);
+  return async (waitMs) => {
+    looking ??= look();
+    return inTime(looking, last === undefined ? FIRST_WAIT_MS : waitMs, last ?? UNKNOWN);
+  };
 }

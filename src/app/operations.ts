@@ -28,7 +28,7 @@ import type { Records } from '../records/records.ts';
 import type { Facts } from '../selector/match.ts';
 import type { Trust } from '../trust/trust.ts';
 import type { AppDeps } from './deps.ts';
-import { createDiskUse } from './disk-use.ts';
+import type { DiskUse } from './disk-use.ts';
 import type { PinRoom } from './pins.ts';
 import type { PrefetchRoom } from './prefetch.ts';
 import type { Storage } from './storage.ts';
@@ -57,7 +57,11 @@ export interface OperationRooms {
   readonly pinRoom: PinRoom;
   readonly prefetchRoom: PrefetchRoom;
   readonly readiness: Readiness;
+  readonly diskUse: DiskUse;
 }
+
+/** What a person waits for the disk. */
+const STATUS_WAIT_MS = 1_000;
 
 export function createOperations(rooms: OperationRooms): Operations {
   const { catalog, resolver, known, facts, storage, downloads, records, index, keeper, pinRoom } = rooms;
@@ -69,13 +73,12 @@ export function createOperations(rooms: OperationRooms): Operations {
     whenCounted: async () => storage.whenCounted,
     isOffline: rooms.config.offline,
   });
-  const diskUse = createDiskUse(storage, downloads);
   const startedAt = new Date(rooms.deps.now()).toISOString();
   const conflicts = (): ReadonlySet<ImageUuid> => new Set(rooms.trust.conflicts().map(({ uuid }) => uuid));
   const lastUse = async (sha1: Sha1Hex): Promise<number | undefined> => records.lastUse.get(sha1);
   const list = { selection, facts, conflicts, lastUse };
   return {
-    status: checked(createStatus(async () => statusOf(rooms, startedAt, await diskUse()))),
+    status: checked(createStatus(async () => statusOf(rooms, startedAt, await rooms.diskUse(STATUS_WAIT_MS)))),
     list: checked(createList(list)),
     show: checked(
       createShow({
@@ -146,7 +149,7 @@ function checked<Input>(operation: Operation<Input, object>): Operations[keyof O
 async function statusOf(
   rooms: OperationRooms,
   startedAt: string,
-  use: Awaited<ReturnType<ReturnType<typeof createDiskUse>>>,
+  use: Awaited<ReturnType<DiskUse>>,
 ): Promise<StatusResult> {
   const { config, catalog, storage, upstreams } = rooms;
   const { blobs, space } = storage;

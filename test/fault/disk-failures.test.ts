@@ -76,7 +76,8 @@ test('unfinished and quarantined files of long ago are gone soon after a start',
   const second = await startMirror(t, { upstreams: [upstream.url], dir: first.dir });
   await until(async () => (await second.metric('imgapi_mirror_evictions_total{reason="age"}')) === 2);
   for (const place of places) assert.deepEqual(await readdir(place), []);
-  assert.equal(await second.metric('imgapi_mirror_partial_bytes'), 0);
-  assert.equal(await second.metric('imgapi_mirror_quarantined_files'), 0);
+  // A scrape that comes while the disk is busy shows what the last one found.
+  await until(async () => (await second.metric('imgapi_mirror_partial_bytes')) === 0);
+  await until(async () => (await second.metric('imgapi_mirror_quarantined_files')) === 0);
   await until(async () => (await second.metric('imgapi_mirror_eviction_last_run_timestamp_seconds')) > 0);
 });

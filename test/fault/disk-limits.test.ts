@@ -69,10 +69,13 @@ test('one after the other, the least recently used goes, its manifest too; the b
   // Once more: its manifest comes back with it.
   assert.equal(await fetchRight(mirror, second), 'MISS');
   await until(async () => (await readdir(join(mirror.dir, 'manifests'))).includes(`${second.uuid}.json`));
-  const used = await mirror.metric('imgapi_mirror_cache_used_bytes');
-  const found = await diskUse(mirror.dir);
-  assert.ok(used <= maxBytes);
-  assert.ok(Math.abs(used - found) < 200_000, `books ${used}, disk ${found}`);
+  // A scrape that comes while the disk is busy shows what the last one found.
+  await until(async () => {
+    const used = await mirror.metric('imgapi_mirror_cache_used_bytes');
+    const found = await diskUse(mirror.dir);
+    assert.ok(used <= maxBytes);
+    return Math.abs(used - found) < 200_000;
+  });
 });
 
 test('minFreeBytes holds on a small disk of its own while 30 clients at a time ask for ten times as much', async (t) => {

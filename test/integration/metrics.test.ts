@@ -139,7 +139,7 @@ test('a running download and its followers are seen while they run, and an abort
   assert.equal(await mirror.metric('imgapi_mirror_downloads_running'), 1);
   assert.equal(await mirror.metric('imgapi_mirror_cache_reserved_bytes'), 400_000);
   await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === 200_000);
-  assert.equal(await mirror.metric('imgapi_mirror_partial_bytes'), 200_000);
+  await until(async () => (await mirror.metric('imgapi_mirror_partial_bytes')) === 200_000);
   gone.abort();
   assert.equal((await leaving).endedCleanly, false);
   await until(async () => (await mirror.metric('imgapi_mirror_http_responses_aborted_total{route="file"}')) === 1);
