@@ -7,7 +7,7 @@ import type { Subject } from './subject.ts';
 
 const PING_BYTES = 64 * 1024;
 
-const TODO: Readonly<Record<ProbeError['kind'], string>> = {
+const REMEDY: Readonly<Record<ProbeError['kind'], string>> = {
   refused: 'start the mirror there, or correct host and port; a firewall between may be it too',
   name: 'correct the name, or tell DNS (or /etc/hosts) about it',
   timeout:
@@ -24,7 +24,7 @@ export async function checkPing({ probe, report, limits }: Subject): Promise<boo
     answer = await probe.ask({ path: '/ping', deadlineMs: limits.smallMs, maxBytes: PING_BYTES });
   } catch (error) {
     if (!(error instanceof ProbeError)) throw error;
-    report(problem('ping', `no answer from ${probe.url}: ${error.message}`, TODO[error.kind]));
+    report(problem('ping', `no answer from ${probe.url}: ${error.message}`, REMEDY[error.kind]));
     return false;
   }
   const { status, headersMs } = answer;

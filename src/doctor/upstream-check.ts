@@ -16,7 +16,7 @@ export interface UpstreamCheckOptions {
   readonly now: () => number;
 }
 
-const TODO =
+const REMEDY =
   'check its url, DNS, firewall and proxy; meanwhile only what is cached is served (offline: true stops asking)';
 
 /** Asks its ping once. Never rejects because of what the upstream does. */
@@ -51,7 +51,7 @@ export async function checkUpstream(upstream: UpstreamConfig, options: UpstreamC
     // The legacy API has no ping below its base path; that it answers will do.
     if (status === 200 || (upstream.kind === 'dsapi' && status < 500)) {
       findings.push(ok('upstream', `${name} answers in ${ms} ms (${url})`));
-    } else findings.push(problem('upstream', `${name}: ping answers HTTP status ${status} (${url})`, TODO));
+    } else findings.push(problem('upstream', `${name}: ping answers HTTP status ${status} (${url})`, REMEDY));
     const skewMs = Number.isNaN(date) ? 0 : options.now() - date;
     if (Math.abs(skewMs) > MAX_SKEW_MS) {
       const minutes = Math.round(Math.abs(skewMs) / 60_000);
@@ -61,7 +61,7 @@ export async function checkUpstream(upstream: UpstreamConfig, options: UpstreamC
     return findings;
   } catch (error) {
     if (!(error instanceof MirrorError)) throw error;
-    return [problem('upstream', `${error.message} (${url})`, TODO)];
+    return [problem('upstream', `${error.message} (${url})`, REMEDY)];
   } finally {
     await http.close();
   }
