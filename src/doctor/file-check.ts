@@ -92,7 +92,8 @@ export async function checkFile({ probe, report, limits }: Subject, { manifest, 
   const ms = Math.round(performance.now() - startedAt);
   const cache = answer.header('x-cache');
   const from = cache === undefined ? '' : `, X-Cache ${cache}`;
-  report(ok('file', `${uuid}: ${roughSize(file.size)} in ${ms} ms${from}; length and SHA-1 are right`));
+  const checked = answer.header('content-md5') === undefined ? 'length and SHA-1' : 'length, MD5 and SHA-1';
+  report(ok('file', `${uuid}: ${roughSize(file.size)} in ${ms} ms${from}; ${checked} are right`));
 }
 
 function lengthFindings(answer: ProbeAnswer, { size }: ImageFile): ReturnType<typeof problem>[] {

@@ -25,7 +25,7 @@ test('the doctor finds the mirror by its cache directory, examines it, and does 
     well.out(),
     new RegExp(`^ok {7}mirror {7}process ${mirror.pid} serves http://127\\.0\\.0\\.1:${mirror.port}, healthy`, 'm'),
   );
-  assert.match(well.out(), new RegExp(`^ok {7}file {9}${image.uuid}: .* length and SHA-1 are right$`, 'm'));
+  assert.match(well.out(), new RegExp(`^ok {7}file {9}${image.uuid}: .* length, MD5 and SHA-1 are right$`, 'm'));
 
   mirror.child.kill('SIGKILL');
   await mirror.ended;

@@ -65,7 +65,7 @@ test('a mirror that is well gets ok for everything, down to the last byte of its
   assert.deepEqual(headsOf(findings), ['ok ping', 'ok list', 'ok manifest', 'ok file']);
   assert.match(findings[0]?.found ?? '', /answers in \d+ ms: imgapi-mirror\//);
   assert.match(findings[1]?.found ?? '', /^2 images, .* their files have 391\.6KiB$/);
-  assert.match(findings[3]?.found ?? '', new RegExp(`^${small.uuid}: 1000B .*; length and SHA-1 are right$`));
+  assert.match(findings[3]?.found ?? '', new RegExp(`^${small.uuid}: 1000B .*; length, MD5 and SHA-1 are right$`));
 });
 
 test('a file that the mirror has already is fetched rather than a smaller one it has not', async (t) => {
