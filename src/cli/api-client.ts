@@ -1,6 +1,6 @@
 /** Runs verbs at a mirror over its API. */
 import { Agent, request as send, type Dispatcher } from 'undici';
-import { createInterface } from 'node:readline/promises';
+import { StringDecoder } from 'node:string_decoder';
 import { isJsonObject, parseJson } from '../blobs/json-file.ts';
 import { ERROR_STATUS, MirrorError, type ErrorCode, type FieldError } from '../imgapi/errors.ts';
 import type { OperationContext, VerbSpec } from '../operations/operation.ts';
@@ -64,10 +64,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   }
 
   async function lastLine(response: Dispatcher.ResponseData, context: OperationContext): Promise<object> {
-    const lines = createInterface({ input: response.body, crlfDelay: Infinity });
     try {
-      for await (const text of lines) {
-        const line = text.length > MAX_LINE_LENGTH ? undefined : parseJson(text);
+      for await (const text of linesOf(response.body)) {
+        const line = parseJson(text);
         if (!isJsonObject(line)) throw unreachable(url, 'it sent a line that is no JSON object');
         const { event, result, error } = line;
         if (isJsonObject(result)) return result;
@@ -96,6 +95,23 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
     },
     close: async () => agent.close(),
   };
+}
+
+/** Whole lines, without their ends. @throws if one goes on for too long: it is not gathered without end */
+async function* linesOf(body: Dispatcher.ResponseData['body']): AsyncGenerator<string> {
+  const decoder = new StringDecoder('utf8');
+  let begun = '';
+  for await (const part of body) {
+    if (!Buffer.isBuffer(part)) continue;
+    const [first = '', ...rest] = decoder.write(part).split('\n');
+    begun += first;
+    for (const next of rest) {
+      yield begun;
+      begun = next;
+    }
+    if (begun.length > MAX_LINE_LENGTH) throw new Error('it sent a line that does not end');
+  }
+  if (begun !== '') yield begun;
 }
 
 function pathOf(spec: VerbSpec, input: Readonly<Record<string, unknown>>): string {

@@ -104,7 +104,7 @@ function writeRoute(app: FastifyInstance, deps: ApiDeps, verb: Verb): void {
         reply.code(202).header('preference-applied', 'respond-async');
         return deps.sendJson(request, reply, jsonBody({ verb, requestId: request.mirror.requestId }));
       }
-      if (/\bapplication\/x-ndjson\b/i.test(request.headers.accept ?? '')) return sendLines(request, reply, deps, run);
+      if (/\bapplication\/x-ndjson\b/i.test(request.headers.accept ?? '')) return sendLines(reply, deps, run);
       const result = await run({ signal: endOf(reply, deps.stopping), onEvent() {} });
       return deps.sendJson(request, reply, jsonBody(result));
     },
@@ -113,7 +113,6 @@ function writeRoute(app: FastifyInstance, deps: ApiDeps, verb: Verb): void {
 
 /** The events as they come, and the result or the error as the last line. The status is 200 in any case: it is sent first. */
 async function sendLines(
-  _request: FastifyRequest,
   reply: FastifyReply,
   deps: ApiDeps,
   run: (context: OperationContext) => Promise<object>,
