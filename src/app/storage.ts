@@ -4,6 +4,7 @@ import { createEviction, type Eviction, type EvictionDeps } from '../blobs/evict
 import { footprintOf } from '../blobs/footprint.ts';
 import { createSpaceKeeper, type MeasuredSpace, type SpaceKeeper } from '../blobs/reservation.ts';
 import { createBlobStore, type DiskBlobStore } from '../blobs/store.ts';
+import { usedWithout } from '../blobs/upkeep.ts';
 import type { Config } from '../config/schema.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { AppDeps } from './deps.ts';
@@ -40,7 +41,7 @@ export function createStorage(
   const stopping = new AbortController();
   const space = createSpaceKeeper(
     {
-      usedBytes: async (besides) => blobs.upkeep.usedBytes(besides),
+      usedBytes: async (besides) => usedWithout(await blobs.upkeep.use(), besides),
       footprintOf,
       makeRoom: async (bytes, besides) => eviction.makeRoom(bytes, besides),
     },

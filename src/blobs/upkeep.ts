@@ -6,7 +6,7 @@ import type { DiskContext } from './disk-context.ts';
 import { syncDir } from './durable-file.ts';
 import { errnoOf, storageError } from './errno.ts';
 import { bytesOnDisk, footprintOf } from './footprint.ts';
-import { listLeftovers, removeLeftover, type Leftover, type WhichLeftovers } from './leftovers.ts';
+import { listLeftovers, removeLeftover, type Leftover } from './leftovers.ts';
 import type { OpenCount } from './open-count.ts';
 import { ignoreMissing } from './quarantine.ts';
 import type { TalliedBlob } from './tally.ts';
@@ -30,14 +30,26 @@ export interface Upkeep {
    * @returns the bytes freed; 0 if it stays or was not there. @throws MirrorError InternalError
    */
   remove(sha1: Sha1Hex): Promise<number>;
-  leftovers(which?: WhichLeftovers): Promise<Leftover[]>;
+  leftovers(): Promise<Leftover[]>;
   /** @returns the bytes freed; 0 if it is in use by now. @throws MirrorError InternalError */
   removeLeftover(leftover: Leftover): Promise<number>;
+  /** @throws MirrorError InternalError if the disk cannot tell. */
+  use(): Promise<StoreUse>;
+}
+
+export interface StoreUse {
   /**
    * What counts towards `cache.maxBytes`, running downloads left out: blobs with their sidecars and manifests, unfinished
-   * downloads, quarantine, records. `besides`: without the unfinished download of this blob, which is about to go on.
+   * downloads, quarantine, records.
    */
-  usedBytes(besides?: Sha1Hex): Promise<number>;
+  readonly usedBytes: number;
+  /** Those of them that lie in partial/ and quarantine/. */
+  readonly leftovers: readonly Leftover[];
+}
+
+/** Without the unfinished download of `besides`, which is about to go on. */
+export function usedWithout({ usedBytes, leftovers }: StoreUse, besides: Sha1Hex | undefined): number {
+  return usedBytes - bytesOf(leftovers.filter(({ place, sha1 }) => place === 'partial' && sha1 === besides));
 }
 
 /** `dir` is the cache directory. */
@@ -70,17 +82,13 @@ export function createUpkeep(context: DiskContext, opens: OpenCount, dir: string
     has: (sha1) => tally.has(sha1),
     isOpen: (sha1) => opens.has(sha1),
     remove,
-    leftovers: async (which) => listLeftovers(context, which),
+    leftovers: async () => listLeftovers(context),
     removeLeftover: async (leftover) => removeLeftover(context, leftover),
-    async usedBytes(besides) {
+    async use() {
       // Before and after: a blob that goes to quarantine meanwhile must not be missed in both places.
       const before = tally.footprint();
       const [atTop, leftovers] = await Promise.all([topLevelBytes(dir), listLeftovers(context, 'resting')]);
-      let bytes = atTop;
-      for (const { place, sha1, bytes: each } of leftovers) {
-        if (place === 'quarantine' || sha1 !== besides) bytes += each;
-      }
-      return bytes + Math.max(before, tally.footprint());
+      return { usedBytes: atTop + bytesOf(leftovers) + Math.max(before, tally.footprint()), leftovers };
     },
   };
 }
@@ -99,8 +107,7 @@ export async function measureUse(
   readonly quarantinedBytes: number;
 }> {
   try {
-    // At once: with many downloads each look at the disk waits behind their writes.
-    const [leftovers, usedBytes] = await Promise.all([upkeep.leftovers('resting'), upkeep.usedBytes()]);
+    const { usedBytes, leftovers } = await upkeep.use();
     const partials = leftovers.filter(({ place }) => place === 'partial');
     const quarantined = leftovers.filter(({ place }) => place === 'quarantine');
     return {

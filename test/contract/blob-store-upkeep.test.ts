@@ -4,6 +4,7 @@ import { readFile, readdir, rm, stat, utimes, writeFile, mkdir } from 'node:fs/p
 import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { createBlobStore } from '../../src/blobs/store.ts';
+import { usedWithout } from '../../src/blobs/upkeep.ts';
 import { createCaptureLog } from '../support/capture-log.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { HELLO, begin, put, read } from './blob-store-bench.ts';
@@ -92,26 +93,26 @@ suite('blob store: upkeep', () => {
     await partial.handle.write(Buffer.alloc(10_000), 0, 10_000, 0);
     await mkdir(join(dir, 'partial'), { recursive: true });
     await writeFile(join(dir, 'partial', 'README'), 'not ours');
-    const used = await store.upkeep.usedBytes();
+    const { usedBytes: used } = await store.upkeep.use();
 
     const [running, quarantined] = await store.upkeep.leftovers();
     assert(running?.place === 'partial' && running.isOpen && running.bytes >= 10_000);
     assert(quarantined?.place === 'quarantine' && quarantined.bytes >= 2 * HELLO.length);
     assert.equal(quarantined.paths.length, 2);
-    assert.deepEqual(await store.upkeep.leftovers('resting'), [quarantined]);
+    assert.deepEqual((await store.upkeep.use()).leftovers, [quarantined]);
     assert.equal(await store.upkeep.removeLeftover(running), 0);
     assert.equal(await store.upkeep.removeLeftover(quarantined), quarantined.bytes);
     assert.equal(await store.upkeep.removeLeftover(quarantined), 0);
-    assert.equal(await store.upkeep.usedBytes(), used - quarantined.bytes);
+    assert.equal((await store.upkeep.use()).usedBytes, used - quarantined.bytes);
 
     await partial.keep();
     await utimes(partial.path, 1_000, 1_000);
     const [left] = await store.upkeep.leftovers();
     assert(left !== undefined && !left.isOpen);
     assert.equal(left.changedAtMs, 1_000_000);
-    assert.equal(await store.upkeep.usedBytes(), used - quarantined.bytes + left.bytes);
+    assert.equal((await store.upkeep.use()).usedBytes, used - quarantined.bytes + left.bytes);
     // To the download that goes on with it, it is no obstacle.
-    assert.equal(await store.upkeep.usedBytes(left.sha1), used - quarantined.bytes);
+    assert.equal(usedWithout(await store.upkeep.use(), left.sha1), used - quarantined.bytes);
     assert.equal(await store.upkeep.removeLeftover(left), left.bytes);
     assert.deepEqual(await readdir(join(dir, 'partial')), ['README']);
   });

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { TestContext } from 'node:test';
 import { createSpaceKeeper } from '../../src/blobs/reservation.ts';
 import { createBlobStore, type BlobFacts, type DiskBlobStore } from '../../src/blobs/store.ts';
+import { usedWithout } from '../../src/blobs/upkeep.ts';
 import { isSha1Hex, type ImageUuid, type Sha1Hex } from '../../src/imgapi/ids.ts';
 import type { ImageFile, Manifest } from '../../src/imgapi/manifest.ts';
 import { parseManifest } from '../../src/imgapi/manifest.ts';
@@ -51,7 +52,7 @@ export async function openBundleSiteAt(dir: string, options: BundleSiteOptions =
   const blobs = createBlobStore({ log }, { dir });
   const kept = createKeptManifests({ log }, { dir });
   const space = createSpaceKeeper(
-    { usedBytes: async (besides) => blobs.upkeep.usedBytes(besides) },
+    { usedBytes: async (besides) => usedWithout(await blobs.upkeep.use(), besides) },
     { dir, maxBytes: options.maxBytes ?? null, minFreeBytes: 0 },
   );
   const remembered = new Map<ImageUuid, readonly ImageFile[]>();

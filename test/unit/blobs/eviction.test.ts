@@ -70,7 +70,7 @@ function bench(t: TestContext, sha1s: readonly Sha1Hex[], capacity = 1_000, opti
           state.leftovers = state.leftovers.filter((each) => each !== gone);
           return gone.bytes;
         },
-        usedBytes: async () => usedBytes(),
+        use: async () => ({ usedBytes: usedBytes(), leftovers: [] }),
       },
       room: async () => ({
         roomBytes: capacity - state.foreign - usedBytes(),

@@ -14,6 +14,11 @@ function bench(position = 0) {
   return { disk, ends, writer };
 }
 
+/** Long enough for a write that is under way to end. */
+async function settle(): Promise<void> {
+  for (let turns = 0; turns < 5; turns++) await turn();
+}
+
 test('chunks of all sizes are in the file, in order and without a gap, after a flush', async () => {
   const { disk, ends, writer } = bench();
   const bytes = createSeededBytes('writer', 100_000).read(0, 100_000);
@@ -32,8 +37,61 @@ test('chunks of all sizes are in the file, in order and without a gap, after a f
 test('one small chunk is on disk at once: a slow upstream has its followers served', async () => {
   const { ends, writer } = bench();
   await writer.append(Buffer.from('a'));
-  for (let turns = 0; turns < 5; turns++) await turn();
+  await settle();
   assert.deepEqual(ends, [1]);
+});
+
+test('small chunks of the next tenth of a second wait, and go out as one piece when it is over', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { disk, ends, writer } = bench();
+  for (const text of ['a', 'b', 'c', 'd']) {
+    await writer.append(Buffer.from(text));
+    await settle();
+  }
+  t.mock.timers.tick(99);
+  await settle();
+  assert.deepEqual(ends, [1]);
+  t.mock.timers.tick(1);
+  await settle();
+  assert.deepEqual(ends, [1, 4]);
+  // That write, too, has its tenth of a second; after one in which nothing came the next chunk does not wait.
+  await writer.append(Buffer.from('e'));
+  t.mock.timers.tick(100);
+  await settle();
+  t.mock.timers.tick(100);
+  await settle();
+  await writer.append(Buffer.from('f'));
+  await settle();
+  assert.deepEqual(ends, [1, 4, 5, 6]);
+  assert.equal(disk.bytes.toString(), 'abcdef');
+});
+
+test('64 KiB do not wait, in one chunk or in several', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { ends, writer } = bench();
+  await writer.append(Buffer.alloc(1));
+  await settle();
+  await writer.append(Buffer.alloc(64 * 1024));
+  await settle();
+  await writer.append(Buffer.alloc(64 * 1024 - 1));
+  await settle();
+  assert.deepEqual(ends, [1, 64 * 1024 + 1]);
+  await writer.append(Buffer.alloc(1));
+  await settle();
+  assert.deepEqual(ends, [1, 64 * 1024 + 1, 128 * 1024 + 1]);
+});
+
+test('a flush waits for no time to pass, and leaves no timer behind', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  const { ends, writer } = bench();
+  await writer.append(Buffer.from('a'));
+  await settle();
+  await writer.append(Buffer.from('b'));
+  await writer.flush();
+  assert.deepEqual(ends, [1, 2]);
+  await writer.append(Buffer.from('c'));
+  await settle();
+  assert.deepEqual(ends, [1, 2, 3]);
 });
 
 test('what comes while a write is under way goes out as one piece', async () => {
@@ -61,7 +119,7 @@ test('behind a disk that does not keep up no more than a mebibyte gathers', asyn
     await writer.append(Buffer.alloc(1));
     isTaken = true;
   })();
-  for (let turns = 0; turns < 5; turns++) await turn();
+  await settle();
   assert.equal(isTaken, false);
   gate.resolve();
   await blocked;
