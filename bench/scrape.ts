@@ -72,6 +72,7 @@ export async function scrape({ dir, signal, progress }: BenchContext): Promise<F
       { name: '/metrics p99', value: percentile(times, 0.99), unit: 'ms', decimals: 1 },
       { name: '/metrics median, nothing running', value: median(idleMs), unit: 'ms', decimals: 1 },
       { name: '/metrics size', value: bodyBytes / 1000, unit: 'kB' },
+      { name: 'CPU of the downloads alone', value: (alone.cpuSeconds / alone.seconds) * 100, unit: '%' },
       { name: 'CPU of one scrape', value: (cpuSeconds * 1000) / SCRAPES, unit: 'ms', decimals: 1 },
     ];
   } finally {
