@@ -2,7 +2,7 @@
 import path from 'node:path';
 import { escape } from '../config/problem.ts';
 import { PRODUCT } from '../config/product.ts';
-import { roughSize } from '../config/units.ts';
+import { counted, roughSize } from '../config/units.ts';
 import type { BundleProgressEvent } from '../operations/bundle-progress.ts';
 import type { OperationEvent } from '../operations/operation.ts';
 import type { BundleSummary } from '../operations/verify.ts';
@@ -48,7 +48,7 @@ export function summaryLine({ images, unchanged, files, bytes, since, signature 
     trusted: 'signature trusted',
   };
   const adds = since === null ? '' : `, ${unchanged} of them in the older bundle ${since.slice(0, 12)}`;
-  return `${images} images${adds}, ${files} files, ${roughSize(bytes)}, ${signed[signature]}`;
+  return `${counted(images, 'image')}${adds}, ${counted(files, 'file')}, ${roughSize(bytes)}, ${signed[signature]}`;
 }
 
 export function usageError(io: CommandIo, message: string): number {

@@ -2,17 +2,9 @@
 import { formatProblem } from '../config/problem.ts';
 import { escape } from '../config/problem.ts';
 import { PRODUCT } from '../config/product.ts';
+import { counted } from '../config/units.ts';
 import { checkAsClient } from '../doctor/as-client.ts';
-import {
-  counted,
-  findingLine,
-  ok,
-  problem,
-  warning,
-  type Finding,
-  type Report,
-  type Verdict,
-} from '../doctor/finding.ts';
+import { findingLine, ok, problem, warning, type Finding, type Report, type Verdict } from '../doctor/finding.ts';
 import { checkHere } from './doctor-here.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';

@@ -1,6 +1,6 @@
 /** `evict`: removes the files of images; shows what it would do unless told to do it. */
 import { escape } from '../config/problem.ts';
-import { roughSize } from '../config/units.ts';
+import { counted, roughSize } from '../config/units.ts';
 import type { KeptLabel } from '../operations/evict.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
@@ -22,7 +22,7 @@ export async function evict(options: OptionValues, io: CommandIo, selectors: rea
       ),
       ...result.kept.map((image) => `kept ${nameOf(image)}: ${reasonOf(image)}`),
     ];
-    const sum = `${roughSize(result.bytes)} of ${result.evicted.length} images`;
+    const sum = `${roughSize(result.bytes)} of ${counted(result.evicted.length, 'image')}`;
     if (result.notCached > 0) lines.push(`nothing is stored of ${result.notCached} more`);
     lines.push(dryRun ? `this would free ${sum}; to do it, add --yes` : `freed ${sum}`);
     io.stdout.write(lines.map((line) => `${escape(line)}\n`).join(''));

@@ -1,6 +1,6 @@
 /** `export`: writes images to a bundle. */
 import { escape } from '../config/problem.ts';
-import { parseSize, roughSize } from '../config/units.ts';
+import { counted, parseSize, roughSize } from '../config/units.ts';
 import { absolute, createBundleTeller, pathOption, usageError } from './bundle-values.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
@@ -39,7 +39,7 @@ export async function exportImages(
     const adds = result.since === null ? '' : `, ${result.unchanged} of them unchanged and left out`;
     const verb = dryRun ? 'would write' : 'wrote';
     io.stdout.write(
-      `${verb} ${result.images} images${adds}: ${roughSize(result.bytes)}${result.signed ? ', signed' : ''}\n`,
+      `${verb} ${counted(result.images, 'image')}${adds}: ${roughSize(result.bytes)}${result.signed ? ', signed' : ''}\n`,
     );
     for (const path of result.paths) io.stdout.write(`${escape(path)}\n`);
     return EXIT.done;

@@ -1,5 +1,5 @@
 /** `import`: takes the images of a bundle in. */
-import { roughSize } from '../config/units.ts';
+import { counted, roughSize } from '../config/units.ts';
 import { absolute, createBundleTeller, pathOption, summaryLine } from './bundle-values.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
@@ -22,7 +22,7 @@ export async function importBundle(
     }
     const verb = dryRun ? 'would import' : 'imported';
     io.stdout.write(
-      `${verb} ${result.imported} images: ${result.storedFiles} files (${roughSize(result.storedBytes)}) that were not here\n`,
+      `${verb} ${counted(result.imported, 'image')}: ${counted(result.storedFiles, 'file')} (${roughSize(result.storedBytes)}) that were not here\n`,
     );
     io.stdout.write(`the bundle: ${summaryLine(result)}\n`);
     return EXIT.done;

@@ -1,6 +1,6 @@
 /** `prefetch`: fetches images before they are asked for, with a bar per file and one for all. */
 import { escape } from '../config/problem.ts';
-import { roughSize } from '../config/units.ts';
+import { counted, roughSize } from '../config/units.ts';
 import type { OperationEvent } from '../operations/operation.ts';
 import type { PrefetchEvent, PrefetchPlanReport, PrefetchResult } from '../operations/prefetch.ts';
 import { createBars, type Bar, type Bars } from './bars.ts';
@@ -77,9 +77,9 @@ function createTeller(bars: Bars, dryRun: boolean): (event: PrefetchEvent) => vo
 
 function planLine({ images, files, bytes, presentImages, evictBlobs, evictBytes, fits }: PrefetchPlanReport): string {
   const parts = [
-    `${images} images to fetch (${files} files, ${roughSize(bytes)})`,
+    `${counted(images, 'image')} to fetch (${counted(files, 'file')}, ${roughSize(bytes)})`,
     `${presentImages} there already`,
-    ...(evictBlobs === 0 ? [] : [`${evictBlobs} files (${roughSize(evictBytes)}) to evict for them`]),
+    ...(evictBlobs === 0 ? [] : [`${counted(evictBlobs, 'file')} (${roughSize(evictBytes)}) to evict for them`]),
     ...(fits ? [] : ['they do not fit: raise cache.maxBytes, free disk space, or select less']),
   ];
   return parts.join(', ');
@@ -94,7 +94,7 @@ function linesOf({ dryRun, plan, planned, fetched, already, failed, bytes }: Pre
       planLine(plan),
     ];
   }
-  const sum = `${fetched.length} images fetched (${roughSize(bytes)}), ${already.length} there already`;
+  const sum = `${counted(fetched.length, 'image')} fetched (${roughSize(bytes)}), ${already.length} there already`;
   return [...missing, failed.length === 0 ? sum : `${sum}, ${failed.length} failed`];
 }
 

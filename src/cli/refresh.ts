@@ -1,5 +1,5 @@
 /** `refresh`: the upstreams' lists, now. */
-import { roughTime } from '../config/units.ts';
+import { counted, roughTime } from '../config/units.ts';
 import type { RefreshResult } from '../operations/refresh.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
@@ -22,7 +22,9 @@ export async function refresh(options: OptionValues, io: CommandIo): Promise<num
         { title: 'CONFIRMED', of: ({ confirmedAt }) => agoOf(confirmedAt, now) },
         { title: 'PROBLEM', of: ({ problem }) => problem ?? '-' },
       ];
-      io.stdout.write(`${tableLines(columns, result.upstreams).join('\n')}\n${result.images} images in all\n`);
+      io.stdout.write(
+        `${tableLines(columns, result.upstreams).join('\n')}\n${counted(result.images, 'image')} in all\n`,
+      );
     }
     return isWell ? EXIT.done : EXIT.failed;
   });

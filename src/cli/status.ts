@@ -1,7 +1,7 @@
 /** `status`: what the mirror is, has and does; once, or again and again. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { escape } from '../config/problem.ts';
-import { roughSize, roughTime } from '../config/units.ts';
+import { counted, roughSize, roughTime } from '../config/units.ts';
 import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
 import { barLine } from './bars.ts';
 import { EXIT, type CommandIo } from './io.ts';
@@ -85,11 +85,14 @@ function linesOf(found: StatusResult, url: string | undefined, rates: Rates | un
     ...(isRunning ? [['started', found.startedAt] satisfies Row] : []),
     [
       'images',
-      `${catalog.images} listed, ${storage.blobs} files stored, ${storage.pinned} pinned, ${catalog.conflicts} in conflict`,
+      `${catalog.images} listed, ${counted(storage.blobs, 'file')} stored, ${storage.pinned} pinned, ${catalog.conflicts} in conflict`,
     ],
     ['LAN', `${roughSize(traffic.lanBytes)} sent${speed(rates?.lan)}`],
     ['WAN', `${roughSize(traffic.wanBytes)} pulled${speed(rates?.wan)}; ${saved}`],
-    ['files', `${requests} requests: ${hit} hits, ${join} joined, ${miss} misses, ${pass} passed through`],
+    [
+      'files',
+      `${counted(requests, 'request')}: ${counted(hit, 'hit')}, ${join} joined, ${counted(miss, 'miss', 'misses')}, ${pass} passed through`,
+    ],
     [
       'disk',
       `${roughSize(storage.usedBytes)} used (${limit}), ${roughSize(storage.freeBytes)} free (${roughSize(storage.minFreeBytes)} are kept free)`,

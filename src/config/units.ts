@@ -76,6 +76,11 @@ export function roughTime(ms: number): string {
   return text;
 }
 
+/** `1 image`, `3 images` */
+export function counted(count: number, one: string, many = `${one}s`): string {
+  return `${count} ${count === 1 ? one : many}`;
+}
+
 /** `30s` for whole milliseconds; parses back to the same number. */
 export function formatTime(ms: number): string {
   return format(ms, TIMES);

@@ -53,8 +53,3 @@ export function findingLine({ verdict, check, found, todo }: Finding): string {
   const action = todo === undefined ? '' : ` -> ${todo}`;
   return `${verdict.padEnd(VERDICT_WIDTH)}  ${check.padEnd(CHECK_WIDTH)}  ${escape(cut + action)}`;
 }
-
-/** `1 image`, `3 images` */
-export function counted(count: number, noun: string): string {
-  return `${count} ${noun}${count === 1 ? '' : 's'}`;
-}

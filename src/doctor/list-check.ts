@@ -1,9 +1,9 @@
 /** `GET /images`, as `imgadm avail` asks it: what it cannot read it takes for an empty list, without a word. */
-import { roughSize } from '../config/units.ts';
+import { counted, roughSize } from '../config/units.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import { parseManifest, type Manifest } from '../imgapi/manifest.ts';
 import { comparePublishedAt } from '../imgapi/published-at.ts';
-import { counted, ok, problem, warning, type Finding } from './finding.ts';
+import { ok, problem, warning, type Finding } from './finding.ts';
 import { failureOf, headFindings, parseAnswer } from './json-answer.ts';
 import { ProbeError, type ProbeAnswer } from './probe.ts';
 import type { Subject } from './subject.ts';
@@ -65,7 +65,7 @@ function judgeList(entries: readonly unknown[]): {
     else problems.push(`${parsed.uuid ?? 'an entry'}: ${parsed.problem}`);
   }
   if (problems.length > 0) {
-    const found = `${counted(problems.length, 'entry').replace('entrys', 'entries')} that imgadm fails on, such as ${problems[0]}`;
+    const found = `${counted(problems.length, 'entry', 'entries')} that imgadm fails on, such as ${problems[0]}`;
     findings.push(
       problem('list', found, 'one is enough to break imgadm avail for all sources: have the server drop it'),
     );

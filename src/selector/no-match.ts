@@ -1,7 +1,7 @@
 /** Why a selector selects nothing: what was understood, term by term, and what comes near. */
 import { nearest } from '../config/nearest.ts';
 import { escape, quote } from '../config/problem.ts';
-import { formatSize } from '../config/units.ts';
+import { counted, formatSize } from '../config/units.ts';
 import { textOf } from '../imgapi/image-filter.ts';
 import { comparePublishedAt } from '../imgapi/published-at.ts';
 import { literalPart } from './glob.ts';
@@ -32,9 +32,9 @@ export function explainNoMatch<T extends Selectable>(
   facts: Facts<T>,
 ): NoMatch {
   const matchers = selector.terms.map((term) => ({ term, matches: createMatcher(term, facts) }));
-  const counted = matchers.map(({ term, matches }) => ({ term, images: images.filter(matches).length }));
+  const alone = matchers.map(({ term, matches }) => ({ term, images: images.filter(matches).length }));
   const hints: string[] = [];
-  for (const one of counted) {
+  for (const one of alone) {
     if (one.term.kind === 'uuid' && one.images > 1) hints.push(ambiguous(one.term.prefix, images));
     if (one.images === 0) hints.push(...nearMisses(one.term, images, facts));
   }
@@ -42,13 +42,13 @@ export function explainNoMatch<T extends Selectable>(
     for (const { term } of matchers) {
       const others = matchers.filter((one) => one.term !== term);
       const left = images.filter((image) => others.every(({ matches }) => matches(image))).length;
-      if (left > 0) hints.push(`without ${escape(printTerm(term))} it would select ${countOf(left)}`);
+      if (left > 0) hints.push(`without ${escape(printTerm(term))} it would select ${counted(left, 'image')}`);
     }
   }
   return {
     selector: printSelector(selector),
     known: images.length,
-    terms: counted.map((one) => ({ term: printTerm(one.term), images: one.images })),
+    terms: alone.map((one) => ({ term: printTerm(one.term), images: one.images })),
     hints,
   };
 }
@@ -146,8 +146,4 @@ function byDate(a: Selectable, b: Selectable): number {
 
 function dateOf({ manifest }: Selectable): string {
   return new Date(manifest.publishedAt.epochMs).toISOString().slice(0, 10);
-}
-
-function countOf(images: number): string {
-  return images === 1 ? '1 image' : `${images} images`;
 }

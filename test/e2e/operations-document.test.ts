@@ -81,7 +81,7 @@ test('the commands of docs/operations.md work as they are written', async (t) =>
   const said = (words: string): string => [...told].find(([text]) => text.includes(words))?.[1].out ?? '';
   assert.match(said('imgapi-mirror status'), /^UPSTREAM +STATE[^]*^up +up /m);
   assert.match(said('doctor --as-client'), /^no problem, /m);
-  assert.match(said('prefetch'), /^would fetch [^]*^1 images fetched/m);
+  assert.match(said('prefetch'), /^would fetch [^]*^1 image fetched/m);
   assert.match(said('imgapi-mirror pin'), new RegExp(`^pinned ${image.uuid}`, 'm'));
   assert.match(said('refresh --mirror'), /"dryRun": true/);
   assert.match(

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
 import {
+  counted,
   formatRate,
   formatSize,
   formatTime,
@@ -79,5 +80,16 @@ test('what is written reads back as the same number', () => {
       assert.equal(parseTime(formatTime(value)), value);
       assert.equal(parseRate(formatRate(value)), value);
     }),
+  );
+});
+
+test('a count is said with its noun', () => {
+  assert.deepEqual(
+    [0, 1, 2].map((count) => counted(count, 'image')),
+    ['0 images', '1 image', '2 images'],
+  );
+  assert.deepEqual(
+    [1, 2].map((count) => counted(count, 'entry', 'entries')),
+    ['1 entry', '2 entries'],
   );
 });

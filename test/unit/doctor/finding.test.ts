@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { counted, findingLine, ok, problem, warning } from '../../../src/doctor/finding.ts';
+import { findingLine, ok, problem, warning } from '../../../src/doctor/finding.ts';
 
 test('lines stand in columns, with what to do at their end', () => {
   assert.equal(findingLine(ok('ping', 'it answers')), 'ok       ping         it answers');
@@ -15,11 +15,4 @@ test('what a server says can neither control a terminal nor fill it', () => {
   const line = findingLine(problem('list', `a\u001b[2Jb\nc\u202e${'x'.repeat(1000)}`, 'nothing'));
   assert.match(line, /a\\u001b\[2Jb\\u000ac\\u202ex{3,}\.\.\. -> nothing$/);
   assert.ok(line.length < 500);
-});
-
-test('counts have their plural', () => {
-  assert.deepEqual(
-    [0, 1, 2].map((count) => counted(count, 'problem')),
-    ['0 problems', '1 problem', '2 problems'],
-  );
 });
