@@ -1,5 +1,5 @@
 /** `scrub`: reads everything stored again, with progress. */
-import { roughSize } from '../config/units.ts';
+import { counted, roughSize } from '../config/units.ts';
 import type { OperationEvent } from '../operations/operation.ts';
 import type { ScrubEvent } from '../operations/scrub.ts';
 import { createBars } from './bars.ts';
@@ -24,7 +24,7 @@ export async function scrub(options: OptionValues, io: CommandIo): Promise<numbe
     }
     const { checked, bytes, rotted, repaired, failed, refetched, missing } = result;
     const parts = [
-      `${checked} files (${roughSize(bytes)}) checked`,
+      `${counted(checked, 'file')} (${roughSize(bytes)}) checked`,
       `${rotted.length} rotten`,
       `${refetched.length} fetched again`,
       ...(repaired.length === 0 ? [] : [`${repaired.length} repaired`]),
