@@ -1,5 +1,6 @@
 /** A bundle's index: its first entry, which names every other one with size and digests. PURE. */
 import { isJsonObject, parseJson } from '../blobs/json-file.ts';
+import { isIconType, type IconType } from '../imgapi/icon-type.ts';
 import { isImageUuid, isSha1Hex } from '../imgapi/ids.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import { INDEX_NAME, isEntryName, SIGNATURE_NAME } from './entry-names.ts';
@@ -19,7 +20,7 @@ export interface BundledImage {
   readonly upstream: string;
   readonly manifest: BundledFile;
   readonly files: readonly BundledFile[];
-  readonly icon?: BundledFile & { readonly contentType: string };
+  readonly icon?: BundledFile & { readonly contentType: IconType };
 }
 
 export interface BundledFile {
@@ -91,7 +92,7 @@ function imageOf(value: unknown, at: number): BundledImage {
 function iconOf(icon: unknown, where: string): Pick<BundledImage, 'icon'> {
   if (icon === undefined) return {};
   const contentType = isJsonObject(icon) ? icon['contentType'] : undefined;
-  if (typeof contentType !== 'string' || !/^image\/[a-z0-9.+-]{1,64}$/.test(contentType)) {
+  if (!isIconType(contentType)) {
     throw refusedBundle(`the icon of ${where} is no image`);
   }
   const file = fileOf(icon, `the icon of ${where}`);

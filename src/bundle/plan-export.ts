@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { BlobFacts, BlobStore } from '../blobs/store.ts';
 import { MirrorError } from '../imgapi/errors.ts';
+import type { IconType } from '../imgapi/icon-type.ts';
 import { sha1Of } from '../imgapi/ids.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { ManifestJson } from '../imgapi/manifest.ts';
@@ -27,7 +28,7 @@ export interface ExportImage {
   readonly manifestText: string;
   readonly origin: ImageUuid | undefined;
   readonly files: readonly { readonly sha1: Sha1Hex; readonly size: number }[];
-  readonly icon: { readonly sha1: Sha1Hex; readonly size: number; readonly contentType: string } | undefined;
+  readonly icon: { readonly sha1: Sha1Hex; readonly size: number; readonly contentType: IconType } | undefined;
 }
 
 export interface ExportPlan {

@@ -7,6 +7,7 @@ import type { SpaceKeeper } from '../blobs/reservation.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
+import type { IconType } from '../imgapi/icon-type.ts';
 import { sha1Of, type ImageUuid, type Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
 import { keptUpstream, type KeptManifests } from '../records/kept-manifests.ts';
@@ -14,7 +15,7 @@ import type { Upstream } from '../upstream/upstream.ts';
 
 export interface Icon {
   readonly bytes: Buffer;
-  readonly contentType: string;
+  readonly contentType: IconType;
   readonly sha1: Sha1Hex;
   /** base64, as in Content-MD5. */
   readonly md5: string;

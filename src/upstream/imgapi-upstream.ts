@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { parseChannels, type Channel } from '../imgapi/channels.ts';
 import { MirrorError } from '../imgapi/errors.ts';
+import { iconTypeOf } from '../imgapi/icon-type.ts';
 import { isImageUuid, type ImageUuid } from '../imgapi/ids.ts';
 import { readAll, type HttpClient, type HttpRequest, type HttpResponse, type RequestKind } from './http-client.ts';
 import { unavailable } from './unavailable.ts';
@@ -199,7 +200,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
       if (md5 !== undefined && md5 !== createHash('md5').update(bytes).digest('base64')) {
         throw unavailable(name, 'body', `GET ${path} is not what its Content-MD5 says`);
       }
-      return { kind: 'found', bytes, contentType: response.header('content-type') ?? 'application/octet-stream' };
+      return { kind: 'found', bytes, contentType: iconTypeOf(response.header('content-type')) };
     },
 
     async file(request: FileRequest): Promise<FileAnswer> {

@@ -3,6 +3,7 @@
  * with `details.reason`; only a confirmed absence is an answer.
  */
 import type { Channel } from '../imgapi/channels.ts';
+import type { IconType } from '../imgapi/icon-type.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import type { Urgency } from './urgency.ts';
 
@@ -40,7 +41,7 @@ export type ListAnswer =
 export type ManifestAnswer = { readonly kind: 'found'; readonly json: unknown } | { readonly kind: 'absent' };
 
 export type IconAnswer =
-  | { readonly kind: 'found'; readonly bytes: Buffer; readonly contentType: string }
+  | { readonly kind: 'found'; readonly bytes: Buffer; readonly contentType: IconType }
   | { readonly kind: 'absent' };
 
 export interface FileRequest extends ImageRequest {

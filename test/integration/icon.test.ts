@@ -143,3 +143,27 @@ test('the icon comes from the upstream that owns the image', async (t) => {
   assertIcon(await ask(iconPath(first)), first, 'MISS');
   assert.equal(two.countOf('icon'), 0);
 });
+
+test('an icon is no page: whatever its upstream calls it, a browser runs nothing of it', async (t) => {
+  const script: TestImage = {
+    ...makeImage({ name: 'script', icon: true, size: 900 }),
+    icon: { bytes: Buffer.from('<script>document.title = "owned"</script>'), contentType: 'text/html; charset=utf-8' },
+  };
+  const parameters: TestImage = {
+    ...makeImage({ name: 'parameters', icon: true, size: 900 }),
+    icon: { bytes: Buffer.from('GIF89a, more or less'), contentType: 'IMAGE/GIF; charset=binary' },
+  };
+  await using upstream = await startImageServer({ images: [script, parameters] });
+  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url] }));
+  for (const [image, contentType] of [
+    [script, 'application/octet-stream'],
+    [parameters, 'image/gif'],
+  ] as const) {
+    for (const cache of ['MISS', 'HIT']) {
+      const answer = await ask(iconPath(image));
+      assertIcon(answer, { ...image, icon: { ...image.icon!, contentType } }, cache);
+      assert.equal(answer.headers['x-content-type-options'], 'nosniff');
+      assert.equal(answer.headers['content-security-policy'], "default-src 'none'; sandbox");
+    }
+  }
+});

@@ -7,6 +7,7 @@ import type { TestContext } from 'node:test';
 import { createSpaceKeeper } from '../../src/blobs/reservation.ts';
 import { createBlobStore, type BlobFacts, type DiskBlobStore } from '../../src/blobs/store.ts';
 import { usedWithout } from '../../src/blobs/upkeep.ts';
+import { iconTypeOf } from '../../src/imgapi/icon-type.ts';
 import { isSha1Hex, type ImageUuid, type Sha1Hex } from '../../src/imgapi/ids.ts';
 import type { ImageFile, Manifest } from '../../src/imgapi/manifest.ts';
 import { parseManifest } from '../../src/imgapi/manifest.ts';
@@ -88,7 +89,7 @@ export async function openBundleSiteAt(dir: string, options: BundleSiteOptions =
         const iconOf =
           facts === undefined || icon === undefined
             ? {}
-            : { icon: { sha1: facts.sha1, size: facts.size, contentType: icon.contentType } };
+            : { icon: { sha1: facts.sha1, size: facts.size, contentType: iconTypeOf(icon.contentType) } };
         await kept.put({ upstream: 'first', fetchedAt: '2026-10-01T10:00:00.000Z', manifest, ...iconOf });
       }
       added.push(...images);

@@ -7,6 +7,9 @@ import { rememberedIsGone } from '../../trust/conflict.ts';
 import { matchesTag } from '../conditional.ts';
 import { findImage, type ImageLookup } from '../find-image.ts';
 
+/** Its bytes are another server's, and the page is of the same origin as they: shown by itself an icon is to be able to do nothing. */
+const POLICY = "default-src 'none'; sandbox";
+
 export interface ImageIconRouteDeps extends ImageLookup {
   readonly icons: Icons;
   /** True: what is not stored is not fetched. */
@@ -45,7 +48,9 @@ export function imageIconRoute(app: FastifyInstance, deps: ImageIconRouteDeps): 
         .header('x-cache', icon.cache)
         .header('etag', icon.sha1)
         .header('content-md5', icon.md5)
-        .header('content-type', icon.contentType);
+        .header('content-type', icon.contentType)
+        .header('x-content-type-options', 'nosniff')
+        .header('content-security-policy', POLICY);
       if (matchesTag(request.headers['if-none-match'], icon.sha1)) return reply.code(304).send();
       return reply.send(icon.bytes);
     },

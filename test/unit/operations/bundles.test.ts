@@ -366,7 +366,7 @@ suite('bundles', () => {
     const there = await openBundleSite(t);
     await here.add(ORIGIN, CHILD);
     await here.export({ output: bundlePath(here) });
-    const icon = { sha1: ORIGIN.files[0]!.sha1, size: 5, contentType: 'image/png' };
+    const icon = { sha1: ORIGIN.files[0]!.sha1, size: 5, contentType: 'image/png' } as const;
     for (const { manifest } of [ORIGIN, CHILD]) {
       await there.kept.put({ upstream: 'second', fetchedAt: '2026-01-01T00:00:00.000Z', manifest, icon });
     }

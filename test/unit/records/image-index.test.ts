@@ -10,7 +10,7 @@ import { makeTempDir } from '../../support/temp-dir.ts';
 
 const parent = makeImage({ name: 'parent', size: 10 });
 const child = makeImage({ name: 'child', size: 10, files: 2, origin: parent });
-const icon = { sha1: sha1Of(Buffer.from('icon')), size: 4, contentType: 'image/png' };
+const icon = { sha1: sha1Of(Buffer.from('icon')), size: 4, contentType: 'image/png' } as const;
 const fetchedAt = '2026-01-01T00:00:00.000Z';
 
 async function keptIn(t: TestContext): Promise<RemovableManifests> {

@@ -102,7 +102,7 @@ test('a manifest that its upstream has changed is kept anew', async () => {
 
 test('the icon that was kept with it stays', async () => {
   const { keeper, kept } = createBench();
-  const icon = { sha1: SHA1, size: 7, contentType: 'image/png' };
+  const icon = { sha1: SHA1, size: 7, contentType: 'image/png' } as const;
   kept.set(manifest.uuid, { upstream: 'up0', fetchedAt: '2025-01-01T00:00:00Z', manifest: manifest.json, icon });
   keeper.onServed(image, SHA1, Promise.resolve(true));
   await keeper.close();
