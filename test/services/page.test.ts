@@ -101,14 +101,45 @@ test('with the token images are pinned, fetched and evicted, and without it noth
   assertWellBehaved();
 });
 
+test('any number of tabs can be open, and the one that is looked at moves', async (t) => {
+  if (!need(t)) return;
+  const site = await startPageSite(t);
+  const { page, assertWellBehaved } = await openPage(await openBrowser(t), site.mirror.url);
+  await page.goto('/_mirror/');
+  // In place of the window manager, which a browser without a window has not.
+  const look = async (tab: Page, isHidden: boolean): Promise<void> => {
+    await tab.evaluate(`Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'))`);
+  };
+  const others: Page[] = [];
+  // One more than the six connections that a browser has for a server, without which an eighth page would wait for ever.
+  for (let tabs = 1; tabs <= 8; tabs++) {
+    await look(others.at(-1) ?? page, true);
+    const other = await page.context().newPage();
+    other.setDefaultTimeout(15_000);
+    await other.goto(`/_mirror/images/${site.base.uuid}`);
+    others.push(other);
+  }
+  await look(others.at(-1)!, true);
+  await look(page, false);
+  const client = fetch(`${site.mirror.url}/images/${site.slow.uuid}/file`).then(async (answer) => answer.arrayBuffer());
+  await page.getByRole('progressbar', { name: 'ubuntu-24.04 20260501' }).waitFor();
+  await page.locator('#downloads .much', { hasText: 'left' }).waitFor();
+  await client;
+  assertWellBehaved();
+});
+
 test('a wrong token is said to be wrong and forgotten; errors of the mirror are shown', async (t) => {
   if (!need(t)) return;
   const { mirror, base, disputed } = await startPageSite(t);
   const { page } = await openPage(await openBrowser(t), mirror.url);
   await page.goto(`/_mirror/images/${base.uuid}`);
+  const said = page.locator('#said');
+  await giveToken(page, `${ADMIN_TOKEN}\u200b`);
+  await said.filter({ hasText: 'That is no token' }).waitFor();
+  assert.equal(await page.evaluate('sessionStorage.length'), 0);
   await giveToken(page, 'wrong');
   await page.getByRole('button', { name: 'Pin', exact: true }).click();
-  const said = page.locator('#said');
   await said.filter({ hasText: 'the token is wrong' }).waitFor();
   assert.equal(await page.evaluate('sessionStorage.length'), 0);
   await giveToken(page, ADMIN_TOKEN);

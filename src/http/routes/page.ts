@@ -31,7 +31,6 @@ export function pageRoute(app: FastifyInstance, deps: PageRouteDeps): void {
       .header('content-type', 'text/html; charset=utf-8')
       .header('content-security-policy', POLICY)
       .header('referrer-policy', 'same-origin')
-      .header('cross-origin-opener-policy', 'same-origin')
       .header('cache-control', 'no-store');
     return sendPacked(request, reply, Buffer.from(page.text));
   }

@@ -197,7 +197,12 @@ export function startActions(onChanged) {
   byId('token-form').addEventListener('submit', (event) => {
     event.preventDefault();
     const field = byId('token');
-    sessionStorage.setItem(TOKEN_KEY, field.value.trim());
+    const given = field.value.trim();
+    if (!/^[\x21-\x7e]+$/.test(given)) {
+      say('That is no token: one has letters, digits and signs, and nothing that cannot be seen.', true);
+      return;
+    }
+    sessionStorage.setItem(TOKEN_KEY, given);
     field.value = '';
     say('');
     showToken();

@@ -241,15 +241,27 @@ function show(status) {
   mark = next;
 }
 
+let events;
+
+/** Only while somebody looks: a browser has six connections for all tabs on the mirror, and one that listens keeps one of them. */
 function listen() {
-  const events = new EventSource(EVENTS_URL);
-  events.addEventListener('status', ({ data }) => {
+  if (document.hidden) {
+    events?.close();
+    events = undefined;
+    return;
+  }
+  if (events !== undefined) return;
+  const source = new EventSource(EVENTS_URL);
+  events = source;
+  source.addEventListener('status', ({ data }) => {
     setText(byId('live'), '');
     show(JSON.parse(data));
   });
-  events.addEventListener('error', () => {
+  source.addEventListener('error', () => {
     setText(byId('live'), 'The mirror does not answer: this is how it was');
-    if (events.readyState === EventSource.CLOSED) setTimeout(listen, REOPEN_MS);
+    if (source.readyState !== EventSource.CLOSED || events !== source) return;
+    events = undefined;
+    setTimeout(listen, REOPEN_MS);
   });
 }
 
@@ -279,5 +291,6 @@ function startCopying() {
 for (const element of document.querySelectorAll('[data-script]')) element.hidden = false;
 if (byId('actions') !== null) startActions(freshen);
 startCopying();
+document.addEventListener('visibilitychange', listen);
 listen();
 setInterval(tick, 1_000);
