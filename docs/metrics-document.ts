@@ -3,7 +3,7 @@ import type { MetricObjectWithValues, MetricValue } from 'prom-client';
 import type { Gauges } from '../src/metrics/gauge-sources.ts';
 import { registerGauges } from '../src/metrics/gauges.ts';
 import { createMetrics } from '../src/metrics/metrics.ts';
-import { PREFETCH_IMAGE_RESULTS, PREFETCH_RUN_RESULTS } from '../src/operations/prefetch.ts';
+import { PREFETCH_IMAGE_RESULTS } from '../src/operations/prefetch.ts';
 import { HEALTH_KINDS } from '../src/upstream/health.ts';
 
 const PREFIX = 'imgapi_mirror_';
@@ -142,7 +142,7 @@ const IDLE: Gauges = {
   negatives: () => 0,
   breakers: () => HEALTH_KINDS.map((kind) => ({ upstream: UPSTREAM, kind, state: 'closed' })),
   prefetch: () => ({
-    runs: Object.fromEntries(PREFETCH_RUN_RESULTS.map((result) => [result, 0])),
+    runs: { schedule: { ok: 0, failed: 0, stopped: 0 }, hand: { ok: 0, failed: 0, stopped: 0 } },
     images: Object.fromEntries(PREFETCH_IMAGE_RESULTS.map((result) => [result, 0])),
     succeededAtMs: undefined,
   }),
@@ -159,7 +159,7 @@ const IDLE: Gauges = {
         isUp: undefined,
         ageSeconds: undefined,
         dropped: 0,
-        refreshes: { ok: 0, failed: 0, held: 0 },
+        refreshes: { ok: 0, failed: 0, useless: 0, held: 0 },
       },
     ],
   }),

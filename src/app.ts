@@ -235,9 +235,9 @@ export function createApp(config: Config, deps: AppDeps): App {
       [...bandwidths].map(([upstream, { limit, throttledSeconds }]) => ({ upstream, limit, throttledSeconds })),
     catalog: () => {
       const state = catalog.state();
-      const parts = state.upstreams.map(({ fetchedAtMs, problem, ...part }) => ({
+      const parts = state.upstreams.map(({ fetchedAtMs, hasAnswered, ...part }) => ({
         ...part,
-        isUp: config.offline ? undefined : problem === undefined && part.refreshes.ok > 0,
+        isUp: hasAnswered,
         ageSeconds: fetchedAtMs === undefined ? undefined : (now() - fetchedAtMs) / 1000,
       }));
       return { ...state, refreshEveryMs: live.catalog.refreshEvery, upstreams: parts };

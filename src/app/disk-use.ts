@@ -13,6 +13,7 @@ type Use = Awaited<ReturnType<typeof measureUse>> & {
 const FIRST_WAIT_MS = 1_000;
 const UNKNOWN: Use = {
   usedBytes: NaN,
+  runningBytes: NaN,
   partialBytes: NaN,
   quarantinedFiles: NaN,
   quarantinedBytes: NaN,

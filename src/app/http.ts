@@ -30,7 +30,7 @@ import type { RequestContext } from '../http/request-context.ts';
 import { createServer, type FinishedRequest } from '../http/server.ts';
 import { trackSilentConnections, type SilentConnections } from '../http/silent-connections.ts';
 import type { SecureServers } from '../http/tls.ts';
-import { countRequest } from '../metrics/meters.ts';
+import { countRequest, countSent } from '../metrics/meters.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import type { Keeper } from '../records/keeper.ts';
 import type { Readiness } from '../operations/ready.ts';
@@ -97,6 +97,7 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
       log,
       monotonicNow,
       onFinished,
+      onSent: (answer, bytes) => countSent(metrics, answer, bytes),
       gate,
       secure,
       loopThrough: (header) => via.upstreamIn(header),
@@ -174,7 +175,7 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
 }
 
 function logRequest(log: Log, request: FinishedRequest): void {
-  const { requestId: reqId, seconds, isAborted, ...rest } = request;
+  const { requestId: reqId, seconds, isAborted, isMeant: _, ...rest } = request;
   const line = { reqId, ...rest, durationMs: Math.round(seconds * 1000), ...(isAborted ? { aborted: true } : {}) };
   log.info(line, isAborted ? 'response aborted' : 'response finished');
 }

@@ -164,13 +164,12 @@ async function statusOf(
     readiness: await rooms.readiness.verdict(),
     dir: config.cache.dir,
     catalog: { images: state.images, conflicts: state.conflicts },
-    upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem, refreshes }) => {
+    upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem, hasAnswered }) => {
       const health = upstreams.healths.get(upstream);
-      const hasTried = refreshes.ok + refreshes.failed + refreshes.held > 0;
       return {
         name: upstream,
         url: config.upstreams.find(({ name }) => name === upstream)?.url ?? '',
-        up: hasTried ? problem === undefined : null,
+        up: hasAnswered === undefined ? null : problem === undefined,
         images,
         listAgeSeconds: fetchedAtMs === undefined ? null : Math.round((now - fetchedAtMs) / 1000),
         listConfirmedAt: timeOf(fetchedAtMs),
@@ -181,7 +180,7 @@ async function statusOf(
     storage: {
       blobs: totals.blobs,
       blobBytes: totals.bytes,
-      usedBytes: use.usedBytes,
+      usedBytes: use.usedBytes + use.runningBytes,
       maxBytes: limits.maxBytes,
       minFreeBytes: limits.minFreeBytes,
       freeBytes: use.freeBytes,

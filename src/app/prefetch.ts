@@ -6,11 +6,12 @@ import type { Resolver } from '../catalog/resolve.ts';
 import type { Config } from '../config/schema.ts';
 import type { Icons } from '../downloads/icons.ts';
 import type { Downloads } from '../downloads/registry.ts';
+import type { Sha1Hex } from '../imgapi/ids.ts';
 import type { Operation } from '../operations/operation.ts';
 import {
   createPrefetch,
   PREFETCH_IMAGE_RESULTS,
-  PREFETCH_RUN_RESULTS,
+  type PrefetchEnd,
   type PrefetchInput,
   type PrefetchResult,
 } from '../operations/prefetch.ts';
@@ -35,11 +36,14 @@ export interface PrefetchRoom {
 }
 
 export interface PrefetchStats {
-  readonly runs: Readonly<Record<string, number>>;
+  /** By who began them. */
+  readonly runs: Readonly<Record<'schedule' | 'hand', PrefetchRuns>>;
   readonly images: Readonly<Record<string, number>>;
   /** ms since the epoch; undefined: no run has ended well yet. */
   readonly succeededAtMs: number | undefined;
 }
+
+type PrefetchRuns = Readonly<Record<'ok' | 'failed' | 'stopped', number>>;
 
 export interface PrefetchRoomParts {
   readonly storage: Storage;
@@ -62,40 +66,43 @@ export function createPrefetchRoom(
   { storage, facts, resolver, ...parts }: PrefetchRoomParts,
 ): PrefetchRoom {
   const { known } = parts;
-  const runs = zeroes(PREFETCH_RUN_RESULTS);
+  const runs = { schedule: { ok: 0, failed: 0, stopped: 0 }, hand: { ok: 0, failed: 0, stopped: 0 } };
   const images = zeroes(PREFETCH_IMAGE_RESULTS);
   let succeededAtMs: number | undefined;
   const slots = config.upstreams.reduce((sum, { prefetchDownloads }) => sum + prefetchDownloads, 0);
-  const operation = createPrefetch(
-    {
-      ...parts,
-      selection: createSelection({ known, facts, resolver, whenCounted: async () => storage.whenCounted }),
-      isStored: (sha1) => storage.blobs.upkeep.has(sha1),
-      room: async () => storage.space.room(),
-      previewEviction: async (bytes) => storage.eviction.preview(bytes),
-      async fetchIcon({ manifest, upstream, upstreams }) {
-        // What an upstream that has changed its mind has under this uuid is another image's.
-        if (!upstreams.includes(upstream)) return;
-        const feed = parts.catalog.feeds().find((candidate) => candidate.upstream.name === upstream);
-        const target = feed?.channelFor(undefined);
-        const channel = target?.kind === 'ask' ? target.channel : undefined;
-        await parts.icons.get({ manifest, upstream, channel, requestId: randomUUID() });
-      },
-      onEnd(end) {
-        runs[end.result] = (runs[end.result] ?? 0) + 1;
-        for (const [result, count] of Object.entries(end.images)) images[result] = (images[result] ?? 0) + count;
-        if (end.result === 'ok') succeededAtMs = now();
-      },
-      log,
+  const concurrency = Math.min(MAX_CONCURRENCY, slots);
+  const deps = {
+    ...parts,
+    selection: createSelection({ known, facts, resolver, whenCounted: async () => storage.whenCounted }),
+    isStored: (sha1: Sha1Hex) => storage.blobs.upkeep.has(sha1),
+    room: async () => storage.space.room(),
+    previewEviction: async (bytes: number) => storage.eviction.preview(bytes),
+    async fetchIcon({ manifest, upstream, upstreams }: KnownImage) {
+      // What an upstream that has changed its mind has under this uuid is another image's.
+      if (!upstreams.includes(upstream)) return;
+      const feed = parts.catalog.feeds().find((candidate) => candidate.upstream.name === upstream);
+      const target = feed?.channelFor(undefined);
+      const channel = target?.kind === 'ask' ? target.channel : undefined;
+      await parts.icons.get({ manifest, upstream, channel, requestId: randomUUID() });
     },
-    { concurrency: Math.min(MAX_CONCURRENCY, slots) },
-  );
+    log,
+  };
+
+  function onEnd(by: 'schedule' | 'hand', { result, images: ended }: PrefetchEnd): void {
+    // A slip of a person's is no prefetch; in the configuration it is what keeps the next one from ever going well.
+    if (result === 'refused' && by === 'hand') return;
+    runs[by][result === 'refused' ? 'failed' : result] += 1;
+    for (const [of, count] of Object.entries(ended)) images[of] = (images[of] ?? 0) + count;
+    if (result === 'ok') succeededAtMs = now();
+  }
+  const operation = createPrefetch({ ...deps, onEnd: (end) => onEnd('hand', end) }, { concurrency });
+  const scheduled = createPrefetch({ ...deps, onEnd: (end) => onEnd('schedule', end) }, { concurrency });
   const schedule = createPrefetchSchedule(
     {
       async run(selectors, signal) {
         // A run comes seldom, and at the start the list may be that of the last run: it wants to know what there is now.
         await orAborted(parts.catalog.refresh(), signal);
-        const { plan, failed, fetched, bytes, warnings } = await operation.run({ selectors }, { signal, onEvent() {} });
+        const { plan, failed, fetched, bytes, warnings } = await scheduled.run({ selectors }, { signal, onEvent() {} });
         const { unresolvable, presentImages } = plan;
         const counts = { fetched: fetched.length, failed: failed.length, present: presentImages, bytes };
         log.info({ ...counts, unresolvable: unresolvable.length, warnings }, 'scheduled prefetch is through');

@@ -4,11 +4,11 @@ import type { Traffic } from '../operations/status.ts';
 
 export async function readTraffic(metrics: Metrics): Promise<Traffic> {
   const [sent, pulled, results] = await Promise.all([
-    metrics.responseBytes.get(),
+    metrics.fileBytes.get(),
     metrics.upstreamBytes.get(),
     metrics.cacheResults.get(),
   ]);
-  const lanBytes = sum(sent.values.filter(({ labels }) => labels.route === 'file'));
+  const lanBytes = sum(sent.values);
   const wanBytes = sum(pulled.values);
   const count = (result: string): number =>
     sum(results.values.filter(({ labels }) => labels.kind === 'file' && labels.result === result));

@@ -101,24 +101,29 @@ export async function measureUse(
   upkeep: Upkeep,
   running: Iterable<{ readonly written: number }>,
 ): Promise<{
+  /** Without what running downloads have written, for which room is reserved. */
   readonly usedBytes: number;
+  readonly runningBytes: number;
+  /** Of unfinished downloads, running or not. */
   readonly partialBytes: number;
   readonly quarantinedFiles: number;
   readonly quarantinedBytes: number;
 }> {
   try {
     const { usedBytes, leftovers } = await upkeep.use();
+    const runningBytes = [...running].reduce((sum, { written }) => sum + written, 0);
     const partials = leftovers.filter(({ place }) => place === 'partial');
     const quarantined = leftovers.filter(({ place }) => place === 'quarantine');
     return {
       usedBytes,
-      partialBytes: [...running].reduce((sum, { written }) => sum + written, bytesOf(partials)),
+      runningBytes,
+      partialBytes: bytesOf(partials) + runningBytes,
       quarantinedFiles: quarantined.length,
       quarantinedBytes: bytesOf(quarantined),
     };
   } catch {
     // The reservations say what is wrong in the log, as they ask the same.
-    return { usedBytes: NaN, partialBytes: NaN, quarantinedFiles: NaN, quarantinedBytes: NaN };
+    return { usedBytes: NaN, runningBytes: NaN, partialBytes: NaN, quarantinedFiles: NaN, quarantinedBytes: NaN };
   }
 }
 

@@ -14,14 +14,16 @@ import type { CatalogEntry } from './merge.ts';
 import { createEntry } from './snapshot.ts';
 
 export type LookupAnswer =
-  | { readonly kind: 'found'; readonly entry: CatalogEntry }
-  | { readonly kind: 'absent' }
-  | {
-      readonly kind: 'unknown';
-      readonly why: string;
-      /** Nobody could tell but for loops: it is no trouble that passes. */
-      readonly isLoop?: boolean;
-    };
+  { readonly kind: 'found'; readonly entry: CatalogEntry } | { readonly kind: 'absent' } | UnknownAnswer;
+
+export interface UnknownAnswer {
+  readonly kind: 'unknown';
+  readonly why: string;
+  /** Nobody could tell but for loops: it is no trouble that passes. */
+  readonly isLoop?: boolean;
+  /** An upstream was not even asked, because too many such questions come. */
+  readonly isRefused?: boolean;
+}
 
 export interface Question {
   readonly uuid: ImageUuid;
@@ -120,7 +122,8 @@ export function createAskUpstreams(
     try {
       if (!question.isKnownOrigin && !deps.budget.take(name) && !(await deps.isKeptOrigin(uuid))) {
         deps.onRefused(name);
-        return { kind: 'unknown', why: `upstream ${name}: too many images that no list has are asked for, try later` };
+        const why = `upstream ${name}: too many images that no list has are asked for, try later`;
+        return { kind: 'unknown', why, isRefused: true };
       }
       const answer = await feed.upstream.manifest({ uuid, channel: target.channel, requestId, signal });
       if (answer.kind === 'absent') return answer;
@@ -143,5 +146,6 @@ function summary(places: readonly { readonly feed: Feed; readonly answer: Lookup
   const isLooped = places.every(
     ({ answer }) => answer?.kind === 'absent' || (answer?.kind === 'unknown' && answer.isLoop),
   );
-  return { kind: 'unknown', why: reasons.join('; '), isLoop: isLooped };
+  const isRefused = places.some(({ answer }) => answer?.kind === 'unknown' && answer.isRefused === true);
+  return { kind: 'unknown', why: reasons.join('; '), isLoop: isLooped, isRefused };
 }

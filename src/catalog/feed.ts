@@ -11,8 +11,16 @@ import { parseManifest, type Manifest } from '../imgapi/manifest.ts';
 import type { KeptChannels } from '../records/kept-channels.ts';
 import type { Records } from '../records/records.ts';
 import type { Trust } from '../trust/trust.ts';
+import { isUselessAnswer } from '../upstream/unavailable.ts';
 import type { ListValidators, Upstream } from '../upstream/upstream.ts';
 import { judgeList } from './judge-list.ts';
+
+/**
+ * How a refresh ended, every one of them. `failed`: no answer, or a 5xx; `useless`: an answer, but no list; `held`: a list that is empty or
+ * shrank and was not taken.
+ */
+export const REFRESH_RESULTS = ['ok', 'failed', 'useless', 'held'] as const;
+type RefreshResult = (typeof REFRESH_RESULTS)[number];
 
 /** A list as it is served. */
 export interface FeedList {
@@ -30,8 +38,10 @@ export interface FeedState {
   readonly fetchedAtMs: number | undefined;
   /** Why the last refresh of the default view did not bring a list; undefined if it did or none has ended. */
   readonly problem: string | undefined;
+  /** Whether it answered when it was last asked for that list, be it with nothing of use; undefined: it was not asked yet. */
+  readonly hasAnswered: boolean | undefined;
   /** Refreshes that have ended, of any channel. */
-  readonly refreshes: { readonly ok: number; readonly failed: number; readonly held: number };
+  readonly refreshes: Readonly<Record<RefreshResult, number>>;
   /** Entries dropped from the newest list. */
   readonly dropped: number;
 }
@@ -94,6 +104,7 @@ interface Held {
   problem: string | undefined;
   isLooped: boolean;
   hasTried: boolean;
+  lastResult: RefreshResult | undefined;
   isLoaded: boolean;
   isSaved: boolean;
   shrunkenSeen: number;
@@ -109,7 +120,7 @@ export function createFeed(deps: FeedDeps): Feed {
   const { upstream, records, log } = deps;
   const lists = new Map<string, Held>();
   const logged = new LRUCache<string, true>({ max: MAX_LOGGED });
-  const refreshes = { ok: 0, failed: 0, held: 0 };
+  const refreshes = { ok: 0, failed: 0, useless: 0, held: 0 };
   let channels: readonly Channel[] | undefined;
   let standIn: (() => Promise<SavedImages>) | undefined;
   /** The records do not have the list that every run saves. */
@@ -139,6 +150,7 @@ export function createFeed(deps: FeedDeps): Feed {
       problem: undefined,
       isLooped: false,
       hasTried: false,
+      lastResult: undefined,
       isLoaded: false,
       isSaved: true,
       shrunkenSeen: 0,
@@ -185,7 +197,7 @@ export function createFeed(deps: FeedDeps): Feed {
         if (target.list !== undefined) target.list = { ...target.list, fetchedAtMs: deps.now(), isStale: false };
         noteGood(target, target.list?.manifests.length ?? 0);
         target.shrunkenSeen = 0;
-        refreshes.ok += 1;
+        count(target, 'ok');
         return;
       }
       const manifests = parseList(answer.images, target);
@@ -193,7 +205,7 @@ export function createFeed(deps: FeedDeps): Feed {
       if (verdict.kind === 'hold' && !accept) {
         // An empty list says nothing about what will be left; only lists with images are sightings of a smaller catalog.
         target.shrunkenSeen = manifests.length === 0 ? 0 : target.shrunkenSeen + 1;
-        refreshes.held += 1;
+        count(target, 'held');
         setStale(target, `its list ${verdict.why}: held back`);
         return;
       }
@@ -202,11 +214,11 @@ export function createFeed(deps: FeedDeps): Feed {
       target.list = { manifests: prepared, fetchedAtMs: deps.now(), isStale: false };
       target.validators = answer.validators;
       noteGood(target, manifests.length);
-      refreshes.ok += 1;
+      count(target, 'ok');
       target.isSaved = false;
     } catch (error) {
       signal.throwIfAborted();
-      refreshes.failed += 1;
+      count(target, isUselessAnswer(error) ? 'useless' : 'failed');
       target.shrunkenSeen = 0;
       setStale(target, error instanceof Error ? error.message : String(error), isLoop(error));
     } finally {
@@ -214,6 +226,11 @@ export function createFeed(deps: FeedDeps): Feed {
       // In the same turn in which the list is there: who asks for a refresh from now on gets another one.
       target.running = undefined;
     }
+  }
+
+  function count(target: Held, result: RefreshResult): void {
+    refreshes[result] += 1;
+    target.lastResult = result;
   }
 
   /** Says so when a list has come for the first time, or again after trouble; not at every refresh. */
@@ -361,6 +378,7 @@ export function createFeed(deps: FeedDeps): Feed {
         images: target.list?.manifests.length ?? 0,
         fetchedAtMs: target.list?.fetchedAtMs,
         problem: target.problem,
+        hasAnswered: target.lastResult === undefined ? undefined : target.lastResult !== 'failed',
         refreshes: { ...refreshes },
         dropped: target.dropped,
       };

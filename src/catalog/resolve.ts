@@ -11,7 +11,7 @@ import { parseManifest } from '../imgapi/manifest.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
 import type { Trust } from '../trust/trust.ts';
-import { createAskUpstreams, type AskUpstreamsDeps, type LookupAnswer } from './ask-upstreams.ts';
+import { createAskUpstreams, type AskUpstreamsDeps, type LookupAnswer, type UnknownAnswer } from './ask-upstreams.ts';
 import type { Catalog } from './catalog.ts';
 import { createKnownOrigins } from './known-origins.ts';
 import type { CatalogEntry } from './merge.ts';
@@ -144,7 +144,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
       const entry = await deps.trust.judgeOld(saved.entry);
       return { kind: 'found', entry, cache: 'STALE', fetchedAtMs: saved.fetchedAtMs };
     }
-    throw unknown(uuid, answer.why, answer.isLoop === true);
+    throw unknown(uuid, answer);
   }
 
   async function ask(request: ResolveRequest): Promise<LookupAnswer> {
@@ -152,7 +152,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const isKnownOrigin = origins.has(request.uuid, snapshots);
     if (asking >= maxLookups && !isKnownOrigin) {
       for (const { upstream } of deps.catalog.feeds()) deps.onRefused(upstream.name);
-      return { kind: 'unknown', why: `${maxLookups} look-ups are under way already` };
+      return { kind: 'unknown', why: `${maxLookups} look-ups are under way already`, isRefused: true };
     }
     asking += 1;
     try {
@@ -194,9 +194,8 @@ function entryOf(json: unknown, upstream: string, uuid: ImageUuid): CatalogEntry
   return parsed.ok && parsed.manifest.uuid === uuid ? createEntry(parsed.manifest, upstream) : undefined;
 }
 
-function unknown(uuid: ImageUuid, why: string, isLooped: boolean): MirrorError {
-  return new MirrorError(
-    isLooped ? 'LoopDetected' : 'ServiceUnavailableError',
-    `cannot tell whether image ${uuid} exists: ${why}`,
-  );
+function unknown(uuid: ImageUuid, { why, isLoop, isRefused }: UnknownAnswer): MirrorError {
+  const code = isLoop === true ? 'LoopDetected' : 'ServiceUnavailableError';
+  const isMeant = isRefused === true;
+  return new MirrorError(code, `cannot tell whether image ${uuid} exists: ${why}`, { isMeant });
 }

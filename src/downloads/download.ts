@@ -19,11 +19,18 @@ import { createTarget, transferBlob, type TransferDeps, type TransferTarget } fr
 import { createSourceValidators, type SourceValidators } from './validators.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
 
-/** How a download ended. `mismatch`: the bytes were not what the manifest says. */
-export type DownloadResult = 'stored' | 'unstored' | 'mismatch' | 'failed' | 'aborted';
+/** How a download ended. `mismatch`: the bytes were not what the manifest says; `absent`: no source has the file it lists. */
+export type DownloadResult = 'stored' | 'unstored' | 'mismatch' | 'failed' | 'absent' | 'aborted';
 
 /** Every result, for priming metrics. */
-export const DOWNLOAD_RESULTS: readonly DownloadResult[] = ['stored', 'unstored', 'mismatch', 'failed', 'aborted'];
+export const DOWNLOAD_RESULTS: readonly DownloadResult[] = [
+  'stored',
+  'unstored',
+  'mismatch',
+  'failed',
+  'absent',
+  'aborted',
+];
 
 export interface DownloadEnd {
   readonly result: DownloadResult;
@@ -137,7 +144,7 @@ export function startDownload(
       const failure = toFollowerError(error);
       headers.reject(failure);
       file.fail(failure);
-      const result = abort.signal.aborted ? 'aborted' : 'failed';
+      const result = abort.signal.aborted ? 'aborted' : failure.isMeant ? 'absent' : 'failed';
       deps.log.error(
         { err: error, sha1: wanted.sha1, written: file.written, reqId: wanted.requestId },
         'download failed',

@@ -55,6 +55,7 @@ const ATTEMPTS_WITHOUT_PROGRESS = 3;
 const BACKOFF_FIRST_MS = 250;
 const BACKOFF_MOST_MS = 5_000;
 const RANGE_NOT_SATISFIABLE = 416;
+const NOT_FOUND = 404;
 
 /**
  * Resolves when all bytes have been received. Throws the last source's error when every source has failed, and the
@@ -69,6 +70,7 @@ export async function transferBlob(
   const { signal, validators = createSourceValidators() } = options;
   const queue = wanted.sources.map((source) => ({ source, failures: 0, isRangeRefused: false }));
   let last: unknown;
+  let isAbsent = true;
   for (let next = queue[0]; next !== undefined; next = queue[0]) {
     const { source } = next;
     const before = target.received;
@@ -83,6 +85,7 @@ export async function transferBlob(
       // All of it had come: how the connection ended is of no interest, the SHA-1 decides.
       if (wanted.size > 0 && target.received === wanted.size && reasonOf(error) !== 'body') return;
       last = error;
+      isAbsent &&= error.details['status'] === NOT_FOUND;
       const { received } = target;
       const { requestId: reqId, sha1 } = wanted;
       deps.log.warn(
@@ -108,7 +111,7 @@ export async function transferBlob(
       if (queue[0] !== undefined && queue[0] !== next) deps.events.onFailover(source.upstream.name);
     }
   }
-  throw last;
+  throw isAbsent && last instanceof MirrorError ? fileIsAbsent(last) : last;
 }
 
 async function backOff(deps: TransferDeps, failures: number, signal: AbortSignal): Promise<void> {
@@ -140,7 +143,7 @@ async function attempt(
     if (answer.kind === 'absent') {
       deps.onUnfit(upstream.name, wanted.sha1);
       throw unavailable(upstream.name, 'status', `has no file ${source.index} of image ${source.uuid}`, {
-        status: 404,
+        status: NOT_FOUND,
       });
     }
     const { stream } = answer;
@@ -167,6 +170,11 @@ async function attempt(
   } finally {
     release();
   }
+}
+
+/** Every source says so: no trouble that trying again or an operator of this mirror could mend. */
+function fileIsAbsent({ code, message, details }: MirrorError): MirrorError {
+  return new MirrorError(code, message, { details, isMeant: true });
 }
 
 /** Another length than the manifest's: counted, and the upstream's blob is of no use. */

@@ -55,7 +55,7 @@ export function createClientGate(
       const count = running.get(address) ?? 0;
       if (most !== null && count >= most) {
         const message = `${address} has ${count} responses running, and no more are served to one client at a time`;
-        refuse('too_many_responses', new MirrorError('ServiceUnavailableError', message));
+        refuse('too_many_responses', new MirrorError('ServiceUnavailableError', message, { isMeant: true }));
       }
       // Counted without a limit too: one may be set while they run.
       running.set(address, count + 1);

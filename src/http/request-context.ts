@@ -9,8 +9,12 @@ export interface RequestContext {
   readonly requestId: ImageUuid;
   readonly startedAtMs: number;
   cache: CacheResult | undefined;
-  /** Body bytes handed to the socket. */
-  bodyBytes: number;
+  /** True if it was answered with a 5xx that the mirror is meant to answer. */
+  isMeant: boolean;
+  /** Body bytes handed to the socket, those of a running answer too. */
+  readonly bodyBytes: number;
+  /** Counts more of them. */
+  sent(bytes: number): void;
   /** When the body's first byte was handed over, ms on the same clock. */
   firstByteAtMs: number | undefined;
 }

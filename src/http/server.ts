@@ -35,6 +35,8 @@ export interface FinishedRequest {
   /** The status sent; 0 if the client left before one was. */
   readonly status: number;
   readonly cache: RequestContext['cache'];
+  /** True for a 5xx that is no sign of trouble of the mirror's. */
+  readonly isMeant: boolean;
   readonly bodyBytes: number;
   readonly seconds: number;
   /** From the request to the first byte of the body, s; undefined if there was none or it was not measured. */
@@ -51,6 +53,8 @@ export interface ServerDeps {
   readonly monotonicNow: () => number;
   /** `context`: the same object as `request.mirror` was. */
   readonly onFinished: (request: FinishedRequest, context: RequestContext) => void;
+  /** Told of body bytes as they are handed to the socket: a file may take hours. Default: nobody is. */
+  readonly onSent?: (answer: Pick<FinishedRequest, 'route' | 'cache'>, bytes: number) => void;
   readonly gate: ClientGate;
   /** The upstream through which a request with this `Via` came back to us; undefined if it is not ours. Default: none is. */
   readonly loopThrough?: (via: string | undefined) => string | undefined;
@@ -140,11 +144,19 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
   function begin(request: FastifyRequest, reply: FastifyReply): void {
     // Read now: a socket that has been destroyed has no address any more.
     const client = request.ip;
+    let bodyBytes = 0;
     const context: RequestContext = {
       requestId: requestIdOf(request.headers, freshImageUuid),
       startedAtMs: deps.monotonicNow(),
       cache: undefined,
-      bodyBytes: 0,
+      isMeant: false,
+      get bodyBytes() {
+        return bodyBytes;
+      },
+      sent(bytes) {
+        bodyBytes += bytes;
+        deps.onSent?.({ route: routeOf(request), cache: context.cache }, bytes);
+      },
       firstByteAtMs: undefined,
     };
     request.mirror = context;
@@ -187,15 +199,17 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     const now = deps.monotonicNow();
     const isAborted = !raw.writableFinished;
     const isFile = context.firstByteAtMs !== undefined || context.bodyBytes > 0;
-    const length = isFile || isAborted || request.method === 'HEAD' ? 0 : Number(raw.getHeader('content-length') ?? 0);
+    // What is not a file goes out whole.
+    if (!isFile && !isAborted && request.method !== 'HEAD') context.sent(Number(raw.getHeader('content-length') ?? 0));
     return {
       requestId: context.requestId,
       method: request.method,
       url: request.url,
-      route: request.routeOptions.config?.name ?? 'none',
+      route: routeOf(request),
       status: raw.headersSent ? raw.statusCode : 0,
       cache: context.cache,
-      bodyBytes: context.bodyBytes + length,
+      isMeant: context.isMeant,
+      bodyBytes: context.bodyBytes,
       seconds: (now - context.startedAtMs) / 1000,
       firstByteSeconds:
         context.firstByteAtMs === undefined ? undefined : (context.firstByteAtMs - context.startedAtMs) / 1000,
@@ -207,6 +221,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
 
   function answerError(error: unknown, reply: FastifyReply): void {
     const failure = toMirrorError(error, deps.log, reply.request);
+    reply.request.mirror.isMeant = failure.isMeant;
     // Also where no hook has run.
     reply.header('x-response-time', responseTime(reply.request, deps.monotonicNow()));
     if (failure.code === 'MethodNotAllowedError') reply.header('allow', allowOf(failure));
@@ -241,6 +256,10 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     throw refusalFor(request.method, request.url);
   });
   return app;
+}
+
+function routeOf(request: FastifyRequest): string {
+  return request.routeOptions.config?.name ?? 'none';
 }
 
 function noCompiler(): never {

@@ -44,6 +44,9 @@ export const ERROR_STATUS = {
 
 export type ErrorCode = keyof typeof ERROR_STATUS;
 
+/** Of these 5xx none says that the mirror is not well: it is meant to answer so. */
+const MEANT: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['Offline', 'ShuttingDown', 'TrustConflict']);
+
 /** One wrong field, as IMGAPI lists them under `errors`. */
 export interface FieldError {
   readonly field: string;
@@ -64,6 +67,8 @@ export interface MirrorErrorOptions {
   readonly errors?: readonly FieldError[];
   /** Evidence for logs; never sent to a client. */
   readonly details?: Readonly<Record<string, unknown>>;
+  /** True for a 5xx that the mirror is meant to answer just now; it is counted apart. Default: as its code is. */
+  readonly isMeant?: boolean;
 }
 
 /** True for what came back to the mirror that asked it: asking again changes nothing. */
@@ -76,6 +81,8 @@ export class MirrorError extends Error {
   readonly code: ErrorCode;
   readonly errors: readonly FieldError[] | undefined;
   readonly details: Readonly<Record<string, unknown>>;
+  /** True for a 5xx that is no sign of trouble of the mirror's. */
+  readonly isMeant: boolean;
 
   constructor(code: ErrorCode, message: string, options: MirrorErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
@@ -83,6 +90,7 @@ export class MirrorError extends Error {
     this.code = code;
     this.errors = options.errors;
     this.details = options.details ?? {};
+    this.isMeant = options.isMeant ?? MEANT.has(code);
   }
 
   get statusCode(): number {

@@ -1,5 +1,5 @@
 /** What the gauges are read from, at every scrape. */
-import type { REFRESH_RESULTS } from './metrics.ts';
+import type { REFRESH_RESULTS } from '../catalog/feed.ts';
 
 export interface Gauges {
   readonly downloads: () => { readonly running: number; readonly followers: number };
@@ -36,7 +36,8 @@ export interface Gauges {
   }[];
   /** Since the start. */
   readonly prefetch: () => {
-    readonly runs: Readonly<Record<string, number>>;
+    /** By who began them. */
+    readonly runs: Readonly<Record<string, Readonly<Record<string, number>>>>;
     readonly images: Readonly<Record<string, number>>;
     /** undefined: no run has ended well yet. */
     readonly succeededAtMs: number | undefined;
@@ -57,7 +58,7 @@ export interface Gauges {
     readonly upstreams: readonly {
       readonly upstream: string;
       readonly images: number;
-      /** undefined: nobody asks it. */
+      /** Whether it answered when it was last asked for its list; undefined: nobody has asked it. */
       readonly isUp: boolean | undefined;
       /** Since its list was last confirmed; undefined if it never was. */
       readonly ageSeconds: number | undefined;

@@ -1,7 +1,7 @@
 /** The metrics that are read off the rooms at every scrape, instead of being kept up to date by them. */
 import { Counter, Gauge, type Registry } from 'prom-client';
+import { REFRESH_RESULTS } from '../catalog/feed.ts';
 import type { Gauges } from './gauge-sources.ts';
-import { REFRESH_RESULTS } from './metrics.ts';
 
 const BREAKER_VALUE = { closed: 0, 'half-open': 0.5, open: 1 } as const;
 
@@ -56,7 +56,10 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
   );
   const refreshInterval = plain('catalog_refresh_interval_seconds', 'catalog.refreshEvery');
   const listed = byUpstream('upstream_images', 'Images in the newest good list of an upstream');
-  const up = byUpstream('upstream_up', '1 if the last refresh of its list went well; NaN offline, when nobody asks it');
+  const up = byUpstream(
+    'upstream_up',
+    '1 if it answered below 500 when it was last asked for its list, be it with no list; NaN if it was not asked, as offline',
+  );
   const age = byUpstream('upstream_list_age_seconds', 'Since its list was last confirmed; NaN if it never was');
   const dropped = byUpstream('upstream_list_dropped_entries', 'Bad entries dropped from its newest list');
   const breakers = new Gauge({
@@ -77,15 +80,15 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
   });
   const refreshes = new Counter({
     name: 'imgapi_mirror_catalog_refreshes_total',
-    help: 'Refreshes of lists that have ended; held: a list that was empty or shrank and was not taken',
+    help: 'Refreshes of lists that have ended; failed: no answer, or a 5xx; useless: an answer, but no list; held: a list that was empty or shrank and was not taken',
     labelNames: ['upstream', 'result'],
     registers,
   });
 
   const prefetchRuns = new Counter({
     name: 'imgapi_mirror_prefetch_runs_total',
-    help: 'Prefetches that are over, by schedule or by hand; failed: an image failed, or it could not begin; stopped: it goes on next time',
-    labelNames: ['result'],
+    help: 'Prefetches that are over, by who began them; failed: an image failed, or it could not begin; stopped: it goes on next time',
+    labelNames: ['by', 'result'],
     registers,
   });
   const prefetchImages = new Counter({
@@ -135,7 +138,9 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     const prefetch = read.prefetch();
     prefetchRuns.reset();
     prefetchImages.reset();
-    for (const [result, runs] of Object.entries(prefetch.runs)) prefetchRuns.inc({ result }, runs);
+    for (const [by, runs] of Object.entries(prefetch.runs)) {
+      for (const [result, count] of Object.entries(runs)) prefetchRuns.inc({ by, result }, count);
+    }
     for (const [result, count] of Object.entries(prefetch.images)) prefetchImages.inc({ result }, count);
     prefetchedAt.set(prefetch.succeededAtMs === undefined ? Number.NaN : prefetch.succeededAtMs / 1000);
 

@@ -44,21 +44,30 @@ async function* counted(body: AsyncIterable<Buffer>, onBytes: (bytes: number) =>
   }
 }
 
-/** Counts a request that is over. */
+/** Counts body bytes that are on their way to a client. */
+export function countSent(metrics: Metrics, answer: Pick<FinishedRequest, 'route' | 'cache'>, bytes: number): void {
+  const route = knownRoute(answer.route);
+  metrics.responseBytes.inc({ route }, bytes);
+  const result = route === 'file' ? FILE_RESULTS.find((known) => known === answer.cache?.toLowerCase()) : undefined;
+  if (result !== undefined) metrics.fileBytes.inc({ result }, bytes);
+}
+
+/** Counts a request that is over; its bytes have been counted. */
 export function countRequest(metrics: Metrics, request: FinishedRequest): void {
-  const route = ROUTES.find((known) => known === request.route) ?? 'none';
+  const route = knownRoute(request.route);
   const method = METHODS.find((known) => known === request.method) ?? 'other';
-  metrics.requests.inc({ route, method, code: request.status === 0 ? 'none' : statusClass(request.status) });
+  metrics.requests.inc({ route, method, code: codeOf(request) });
   metrics.requestSeconds.observe({ route }, request.seconds);
-  metrics.responseBytes.inc({ route }, request.bodyBytes);
   if (request.isAborted) metrics.aborted.inc({ route });
   if (request.cache === undefined) return;
   const result = request.cache.toLowerCase();
   const kind = CACHE_KIND_OF[route];
-  const fileResult = kind === 'file' ? FILE_RESULTS.find((known) => known === result) : undefined;
-  if (fileResult !== undefined) metrics.fileBytes.inc({ result: fileResult }, request.bodyBytes);
   if (kind !== undefined) metrics.cacheResults.inc({ kind, result });
   if (request.firstByteSeconds !== undefined) metrics.firstByteSeconds.observe({ result }, request.firstByteSeconds);
+}
+
+function knownRoute(name: string): (typeof ROUTES)[number] {
+  return ROUTES.find((known) => known === name) ?? 'none';
 }
 
 const CACHE_KIND_OF: Readonly<Partial<Record<(typeof ROUTES)[number], string>>> = {
@@ -67,6 +76,11 @@ const CACHE_KIND_OF: Readonly<Partial<Record<(typeof ROUTES)[number], string>>> 
   file: 'file',
   icon: 'icon',
 };
+
+function codeOf({ status, isMeant }: FinishedRequest): string {
+  if (status === 0) return 'none';
+  return isMeant ? 'refused' : statusClass(status);
+}
 
 function statusClass(status: number): string {
   return `${Math.floor(status / 100)}xx`;

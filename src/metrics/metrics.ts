@@ -30,8 +30,8 @@ export const ROUTES = [
   'none',
 ] as const;
 export const METHODS = ['GET', 'HEAD', 'other'] as const;
-/** Status classes; `none`: the client left before a status was sent. */
-export const CODES = ['2xx', '3xx', '4xx', '5xx', 'none'] as const;
+/** Status classes; `refused`: a 5xx that is meant; `none`: the client left before a status was sent. */
+export const CODES = ['2xx', '3xx', '4xx', '5xx', 'refused', 'none'] as const;
 /** What a request was about, for cache results. */
 export const CACHE_KINDS = ['list', 'manifest', 'file', 'icon'] as const;
 export const CACHE_RESULTS = ['hit', 'miss', 'join', 'stale', 'negative', 'pass'] as const;
@@ -39,7 +39,6 @@ export const CACHE_RESULTS = ['hit', 'miss', 'join', 'stale', 'negative', 'pass'
 export const FILE_RESULTS = ['hit', 'miss', 'join', 'pass'] as const;
 /** How a request to an upstream ended: a status class, or why there was none. */
 export const UPSTREAM_RESULTS = ['2xx', '3xx', '4xx', '5xx', 'connect', 'timeout', 'body', 'aborted'] as const;
-export const REFRESH_RESULTS = ['ok', 'failed', 'held'] as const;
 
 /** prom-client's three gauges that end in `_total`: promtool objects to them, rightly. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total'];
@@ -108,7 +107,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registry,
     requests: new Counter({
       name: 'imgapi_mirror_http_requests_total',
-      help: 'Requests that are over, by route, method and status class; code none: the client left before a status',
+      help: 'Requests that are over, by route, method and status class; code none: the client left before a status; refused: a 5xx that is no trouble of the mirror: offline, too much asked by a client or of images in no list, a file no upstream has, a trust conflict, a stop',
       labelNames: ['route', 'method', 'code'],
       registers,
     }),
@@ -177,7 +176,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }),
     downloads: new Counter({
       name: 'imgapi_mirror_downloads_total',
-      help: 'Downloads that are over, by result; unstored: right but not kept, mismatch: wrong bytes',
+      help: 'Downloads that are over, by result; unstored: right but not kept, mismatch: wrong bytes, absent: every upstream that lists the file says that it has it not',
       labelNames: ['result'],
       registers,
     }),

@@ -96,10 +96,9 @@ export interface PrefetchDeps extends Omit<PrefetchRunnerDeps, 'sourcesOf'>, Pre
   readonly onEnd: (end: PrefetchEnd) => void;
 }
 
-export type PrefetchRunResult = 'ok' | 'failed' | 'stopped';
+/** `failed`: an image failed or could not be told, or it could not even begin. `refused`: what was asked for is wrong, or nothing. */
+export type PrefetchRunResult = 'ok' | 'failed' | 'stopped' | 'refused';
 
-/** Every one, for priming metrics. `failed`: an image failed or could not be told, or it could not even begin. */
-export const PREFETCH_RUN_RESULTS: readonly PrefetchRunResult[] = ['ok', 'failed', 'stopped'];
 /** What becomes of an image, for priming metrics. */
 export const PREFETCH_IMAGE_RESULTS: readonly PrefetchedImage['result'][] = ['fetched', 'already', 'failed'];
 
@@ -165,6 +164,7 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
         return done;
       } catch (error) {
         if (context.signal.aborted) result = 'stopped';
+        else if (error instanceof MirrorError && error.statusCode < 500) result = 'refused';
         throw error;
       } finally {
         if (input.dryRun !== true) deps.onEnd({ result, images: countOf(ends) });

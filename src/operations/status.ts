@@ -22,7 +22,7 @@ export interface StatusResult {
   readonly storage: {
     readonly blobs: number;
     readonly blobBytes: number;
-    /** What counts towards maxBytes. */
+    /** What counts towards maxBytes, and what running downloads have written so far. */
     readonly usedBytes: number;
     /** null: no limit. */
     readonly maxBytes: number | null;

@@ -25,6 +25,13 @@ export function reasonOf(error: unknown): UnavailableReason {
   return UNAVAILABLE_REASONS.find((known) => known === reason) ?? 'body';
 }
 
+/** True where the upstream did answer, below 500, and it is of no use: it is there, and something else is wrong. */
+export function isUselessAnswer(error: unknown): boolean {
+  const reason = reasonOf(error);
+  const status = error instanceof MirrorError ? error.details['status'] : undefined;
+  return reason === 'body' || (reason === 'status' && typeof status === 'number' && status < 500);
+}
+
 /** Wraps what undici or the network threw. Already wrapped errors pass. `through`: put before what happened, if it is about the way. */
 export function wrapTransportError(upstream: string, error: unknown, through = ''): MirrorError {
   if (error instanceof MirrorError) return error;

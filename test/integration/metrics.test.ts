@@ -140,6 +140,14 @@ test('a running download and its followers are seen while they run, and an abort
   assert.equal(await mirror.metric('imgapi_mirror_cache_reserved_bytes'), 400_000);
   await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === 200_000);
   await until(async () => (await mirror.metric('imgapi_mirror_partial_bytes')) === 200_000);
+  // What is under way has been sent and is on the disk: a large file may take hours.
+  for (const result of ['miss', 'join']) {
+    const series = `imgapi_mirror_file_response_bytes_total{result="${result}"}`;
+    await until(async () => (await mirror.metric(series)) === 200_000);
+  }
+  const { storage, traffic } = JSON.parse((await ask('/_mirror/api/status')).text);
+  assert.equal(traffic.lanBytes, 400_000);
+  assert.equal(storage.usedBytes - (await mirror.metric('imgapi_mirror_cache_used_bytes')), 200_000);
   gone.abort();
   assert.equal((await leaving).endedCleanly, false);
   await until(async () => (await mirror.metric('imgapi_mirror_http_responses_aborted_total{route="file"}')) === 1);

@@ -89,7 +89,7 @@ test('what is prefetched is a hit for everyone, origins first, and stays an imag
   assert.equal(events.filter(({ type }) => type === 'image').length, 3);
   await upstream.stop();
   assert.deepEqual(await fetchFile(mirror, child), { cache: 'HIT', bytes: SIZE });
-  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{result="ok"}'), 1);
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="ok"}'), 1);
   assert.equal(await mirror.metric('imgapi_mirror_prefetch_images_total{result="fetched"}'), 3);
   assert.equal(
     await mirror.metric('imgapi_mirror_upstream_cause_bytes_total{upstream="up0",cause="prefetch"}'),
@@ -116,7 +116,7 @@ test('images that fail are told with their reason, and the others are there', as
     ['base'],
   );
   assert.match(failed[0]?.reason ?? '', /up0/);
-  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{result="failed"}'), 1);
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="failed"}'), 1);
 });
 
 test('interrupted, it leaves what it has, and the next one goes on there', async (t) => {
@@ -136,7 +136,7 @@ test('interrupted, it leaves what it has, and the next one goes on there', async
   assert.equal(fetched.length, 1);
   const { headers } = upstream.requests.findLast(({ route }) => route === 'file') ?? {};
   assert.equal(headers?.['range'], `bytes=${SIZE / 2}-`);
-  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{result="stopped"}'), 1);
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="stopped"}'), 1);
 });
 
 test('a stop leaves a download that a client has joined alone', async (t) => {
@@ -204,7 +204,7 @@ test('a configured prefetch runs once the mirror serves, and a reload stops it',
     ],
   });
   const runs = async (result: string): Promise<number> =>
-    mirror.metric(`imgapi_mirror_prefetch_runs_total{result="${result}"}`);
+    mirror.metric(`imgapi_mirror_prefetch_runs_total{by="schedule",result="${result}"}`);
   await until(async () => (await runs('ok')) === 1);
   for (const image of [base, child]) assert.equal((await fetchFile(mirror, image)).cache, 'HIT');
   assert.ok((await mirror.metric('imgapi_mirror_prefetch_last_success_timestamp_seconds')) > 0);

@@ -19,6 +19,12 @@ async function giveToken(page: Page, token: string): Promise<void> {
   await page.getByRole('button', { name: 'Use it' }).click();
 }
 
+/** In place of the window manager, which a browser without a window has not. */
+async function setHidden(page: Page, isHidden: boolean): Promise<void> {
+  await page.evaluate(`Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
+    document.dispatchEvent(new Event('visibilitychange'))`);
+}
+
 test('a running download is seen to move, and what it changes is shown, without a reload', async (t) => {
   if (!need(t)) return;
   const site = await startPageSite(t);
@@ -106,22 +112,17 @@ test('any number of tabs can be open, and the one that is looked at moves', asyn
   const site = await startPageSite(t);
   const { page, assertWellBehaved } = await openPage(await openBrowser(t), site.mirror.url);
   await page.goto('/_mirror/');
-  // In place of the window manager, which a browser without a window has not.
-  const look = async (tab: Page, isHidden: boolean): Promise<void> => {
-    await tab.evaluate(`Object.defineProperty(document, 'hidden', { value: ${isHidden}, configurable: true });
-      document.dispatchEvent(new Event('visibilitychange'))`);
-  };
   const others: Page[] = [];
   // One more than the six connections that a browser has for a server, without which an eighth page would wait for ever.
   for (let tabs = 1; tabs <= 8; tabs++) {
-    await look(others.at(-1) ?? page, true);
+    await setHidden(others.at(-1) ?? page, true);
     const other = await page.context().newPage();
     other.setDefaultTimeout(15_000);
     await other.goto(`/_mirror/images/${site.base.uuid}`);
     others.push(other);
   }
-  await look(others.at(-1)!, true);
-  await look(page, false);
+  await setHidden(others.at(-1)!, true);
+  await setHidden(page, false);
   const client = fetch(`${site.mirror.url}/images/${site.slow.uuid}/file`).then(async (answer) => answer.arrayBuffer());
   await page.getByRole('progressbar', { name: 'ubuntu-24.04 20260501' }).waitFor();
   await page.locator('#downloads .much', { hasText: 'left' }).waitFor();

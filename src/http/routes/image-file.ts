@@ -154,7 +154,7 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
         stallTimeoutMs: deps.clientStallTimeoutMs,
         onSent(bytes) {
           mirror.firstByteAtMs ??= deps.monotonicNow();
-          mirror.bodyBytes += bytes;
+          mirror.sent(bytes);
         },
       });
       raw.end();

@@ -47,7 +47,7 @@ test('a list is current after its refresh, with the time it was confirmed', asyn
   assert.equal(feed.list(undefined)?.fetchedAtMs, clock);
   assert.equal(feed.hasTried(undefined), true);
   const { images, problem, refreshes, dropped } = feed.state();
-  assert.deepEqual([images, problem, refreshes, dropped], [4, undefined, { ok: 1, failed: 0, held: 0 }, 0]);
+  assert.deepEqual([images, problem, refreshes, dropped], [4, undefined, { ok: 1, failed: 0, useless: 0, held: 0 }, 0]);
 });
 
 test('bad entries are dropped one by one, counted at every refresh and logged once', async (t) => {
@@ -81,7 +81,7 @@ test('a refresh that failed keeps the last good list and calls it stale; the nex
   upstream.onList = () => listOf(four);
   await feed.refresh(undefined, signal);
   assert.deepEqual([feed.list(undefined)?.isStale, feed.problem(undefined)], [false, undefined]);
-  assert.deepEqual(feed.state().refreshes, { ok: 2, failed: 2, held: 0 });
+  assert.deepEqual(feed.state().refreshes, { ok: 2, failed: 2, useless: 0, held: 0 });
 });
 
 test('an unchanged list is asked for with its validators, and is current again', async (t) => {
@@ -113,7 +113,7 @@ test('a list that shrank below half is held back as stale until it has come thre
   }
   await feed.refresh(undefined, signal);
   assert.equal(uuidsIn(feed)?.length, 1);
-  assert.deepEqual(feed.state().refreshes, { ok: 2, failed: 0, held: 2 });
+  assert.deepEqual(feed.state().refreshes, { ok: 2, failed: 0, useless: 0, held: 2 });
 });
 
 test('a failed refresh in between ends the row of shrunken lists', async (t) => {
@@ -161,7 +161,7 @@ test('a refresh that is given up rejects nobody and counts as no failure', async
     return down('up0');
   };
   await feed.refresh(undefined, abort.signal);
-  assert.deepEqual(feed.state().refreshes, { ok: 0, failed: 0, held: 0 });
+  assert.deepEqual(feed.state().refreshes, { ok: 0, failed: 0, useless: 0, held: 0 });
 });
 
 test('after a restart the saved list is there, stale, with the time it was confirmed and its validators', async (t) => {

@@ -56,7 +56,7 @@ function bench() {
       { upstream: 'up0', kind: 'file', state: 'closed' },
     ],
     prefetch: () => ({
-      runs: { ok: state.ok * 3, failed: 0, stopped: 0 },
+      runs: { schedule: { ok: state.ok * 3, failed: 0 }, hand: { ok: state.ok * 5, failed: 0 } },
       images: { fetched: state.ok * 2, already: 0, failed: 0 },
       succeededAtMs: state.isUp ? 7000 : undefined,
     }),
@@ -73,7 +73,7 @@ function bench() {
           isUp: state.isUp,
           ageSeconds: state.ageSeconds,
           dropped: state.blobs,
-          refreshes: { ok: state.ok, failed: 1, held: 0 },
+          refreshes: { ok: state.ok, failed: 1, useless: 0, held: 0 },
         },
       ],
     }),
@@ -104,7 +104,7 @@ test('everything is there at the first scrape, also of a mirror that has just be
   assert.equal(series.get('imgapi_mirror_scrub_interval_seconds'), Infinity);
   assert.ok(Number.isNaN(series.get('imgapi_mirror_tls_certificate_expiry_timestamp_seconds')));
   assert.ok(Number.isNaN(series.get('imgapi_mirror_upstream_list_age_seconds{upstream="up0"}')));
-  for (const result of ['ok', 'failed', 'held']) {
+  for (const result of ['ok', 'failed', 'useless', 'held']) {
     const name = `imgapi_mirror_catalog_refreshes_total{upstream="up0",result="${result}"}`;
     assert.ok(series.has(name), name);
   }
@@ -143,7 +143,8 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
     ['upstream_breaker_open{upstream="up0",kind="file"}', 0],
     ['upstream_bandwidth_limit_bytes_per_second{upstream="up0"}', 5000],
     ['upstream_throttled_seconds_total{upstream="up0"}', 2],
-    ['prefetch_runs_total{result="ok"}', 12],
+    ['prefetch_runs_total{by="schedule",result="ok"}', 12],
+    ['prefetch_runs_total{by="hand",result="ok"}', 20],
     ['prefetch_images_total{result="fetched"}', 8],
     ['prefetch_last_success_timestamp_seconds', 7],
     ['catalog_refreshes_total{upstream="up0",result="ok"}', 4],

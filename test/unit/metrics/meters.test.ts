@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { FinishedRequest } from '../../../src/http/server.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics/metrics.ts';
-import { countRequest, meterHttpClient } from '../../../src/metrics/meters.ts';
+import { countRequest, countSent, meterHttpClient } from '../../../src/metrics/meters.ts';
 import type { HttpClient, HttpRequest, HttpResponse } from '../../../src/upstream/http-client.ts';
 import { unavailable, UNAVAILABLE_REASONS } from '../../../src/upstream/unavailable.ts';
 import { createUrgency } from '../../../src/upstream/urgency.ts';
@@ -23,6 +23,7 @@ function finished(over: Partial<FinishedRequest> = {}): FinishedRequest {
     route: 'file',
     status: 200,
     cache: 'MISS',
+    isMeant: false,
     bodyBytes: 1000,
     seconds: 2,
     firstByteSeconds: 0.5,
@@ -33,16 +34,26 @@ function finished(over: Partial<FinishedRequest> = {}): FinishedRequest {
   };
 }
 
-test('a finished request is counted by route, method, status class and cache result, with its bytes and times', async () => {
+test('a finished request is counted by route, method, status class and cache result, with its times', async () => {
   const metrics = fresh();
   countRequest(metrics, finished());
   assert.equal(await valueOf(metrics, 'http_requests_total{route="file",method="GET",code="2xx"}'), 1);
-  assert.equal(await valueOf(metrics, 'http_response_bytes_total{route="file"}'), 1000);
-  assert.equal(await valueOf(metrics, 'file_response_bytes_total{result="miss"}'), 1000);
   assert.equal(await valueOf(metrics, 'cache_results_total{kind="file",result="miss"}'), 1);
   assert.equal(await valueOf(metrics, 'http_request_duration_seconds_sum{route="file"}'), 2);
   assert.equal(await valueOf(metrics, 'file_first_byte_seconds_sum{result="miss"}'), 0.5);
   assert.equal(await valueOf(metrics, 'http_responses_aborted_total{route="file"}'), 0);
+});
+
+test('bytes are counted as they go out, and those of files by their cache result too', async () => {
+  const metrics = fresh();
+  countSent(metrics, { route: 'file', cache: 'MISS' }, 1000);
+  countSent(metrics, { route: 'file', cache: 'MISS' }, 500);
+  // An error on the way to a file is no file.
+  countSent(metrics, { route: 'file', cache: undefined }, 20);
+  countSent(metrics, { route: 'images', cache: 'HIT' }, 7);
+  assert.equal(await valueOf(metrics, 'http_response_bytes_total{route="file"}'), 1520);
+  assert.equal(await valueOf(metrics, 'file_response_bytes_total{result="miss"}'), 1500);
+  assert.equal(await valueOf(metrics, 'http_response_bytes_total{route="images"}'), 7);
 });
 
 test('an aborted one is counted as aborted too, and without a status as none', async () => {
@@ -51,6 +62,14 @@ test('an aborted one is counted as aborted too, and without a status as none', a
   countRequest(metrics, finished({ isAborted: true, status: 0, cache: undefined, firstByteSeconds: undefined }));
   assert.equal(await valueOf(metrics, 'http_responses_aborted_total{route="file"}'), 2);
   assert.equal(await valueOf(metrics, 'http_requests_total{route="file",method="GET",code="none"}'), 1);
+});
+
+test('a 5xx that is meant is counted apart from those that are not', async () => {
+  const metrics = fresh();
+  countRequest(metrics, finished({ status: 503, isMeant: true, cache: undefined }));
+  countRequest(metrics, finished({ status: 503, cache: undefined }));
+  assert.equal(await valueOf(metrics, 'http_requests_total{route="file",method="GET",code="refused"}'), 1);
+  assert.equal(await valueOf(metrics, 'http_requests_total{route="file",method="GET",code="5xx"}'), 1);
 });
 
 test('each kind of answer has its cache results', async () => {

@@ -15,6 +15,7 @@ const FINISHED: FinishedRequest = {
   route: 'images',
   status: 200,
   cache: 'HIT',
+  isMeant: false,
   bodyBytes: 10,
   seconds: 2,
   firstByteSeconds: undefined,
@@ -36,7 +37,9 @@ function spanOf(over: Partial<FinishedRequest>) {
     requestId: freshImageUuid(),
     startedAtMs: 3_000,
     cache: undefined,
+    isMeant: false,
     bodyBytes: 0,
+    sent() {},
     firstByteAtMs: undefined,
   };
   spans.onFinished({ ...FINISHED, ...over }, context);
