@@ -70,7 +70,7 @@ const listen = section('Where clients reach the mirror.', {
       format: 'http-url',
       example: 'http://mirror.example.com:8080',
       description:
-        'How clients reach the mirror, for the setup script and for rewritten URLs. Without it the strictly checked Host header of each request is used.',
+        'How clients reach the mirror, for the setup script and for rewritten URLs. Without it the strictly checked Host header of each request is used. Below a path of a proxy hosts find their images, but the page needs the top.',
     }),
   ),
   clientStallTimeout: time({
