@@ -11,7 +11,8 @@ import {
   VariableSort,
   type Dashboard,
 } from '@grafana/grafana-foundation-sdk/dashboard';
-import { DATA_SOURCE, type BoardPanel } from './panel.ts';
+import { of } from './expressions.ts';
+import { DATA_SOURCE, boardUid, type BoardPanel } from './panel.ts';
 
 export interface BoardOptions {
   /** Also the file's name, and the end of the board's uid: links to it hold for ever. */
@@ -33,7 +34,7 @@ const TAG = 'imgapi-mirror';
 
 export function createBoard({ name, title, description, hasUpstreams = false, rows }: BoardOptions): Board {
   const board = new DashboardBuilder(`imgapi-mirror: ${title}`)
-    .uid(`imgapi-mirror-${name}`)
+    .uid(boardUid(name))
     .description(description)
     .tags([TAG])
     .time({ from: 'now-6h', to: 'now' })
@@ -48,10 +49,11 @@ export function createBoard({ name, title, description, hasUpstreams = false, ro
         .keepTime(true),
     )
     .withVariable(new DatasourceVariableBuilder('datasource').label('Data source').type('prometheus'))
-    .withVariable(valuesVariable('instance', 'Mirror', 'imgapi_mirror_build_info'));
+    .withVariable(mirrorsVariable('job', 'Job', 'imgapi_mirror_build_info'))
+    .withVariable(mirrorsVariable('instance', 'Mirror', 'imgapi_mirror_build_info{job=~"$job"}'));
   if (hasUpstreams) {
-    const metric = 'imgapi_mirror_upstream_up{instance=~"$instance"}';
-    board.withVariable(valuesVariable('upstream', 'Upstream', metric));
+    const query = `label_values(${of('imgapi_mirror_upstream_up')}, upstream)`;
+    board.withVariable(valuesVariable('upstream', 'Upstream', query));
   }
   let id = 0;
   for (const row of rows) {
@@ -61,11 +63,19 @@ export function createBoard({ name, title, description, hasUpstreams = false, ro
   return { name, dashboard: board.build() };
 }
 
-/** A choice of any number of a label's values. All of them is the list of them: series of others stay out. */
-function valuesVariable(label: string, title: string, metric: string): QueryVariableBuilder {
-  const query = `label_values(${metric}, ${label})`;
+/**
+ * A choice among what there was a mirror of in the last week: one that is down does not leave the boards, where it would be
+ * missed least, when the time shown no longer reaches back to when it was up.
+ */
+function mirrorsVariable(label: string, title: string, series: string): QueryVariableBuilder {
+  const query = `query_result(group by (${label}) (last_over_time(${series}[7d])))`;
+  return valuesVariable(label, title, query).regex(`/\\b${label}="([^"]+)"/`);
+}
+
+/** A choice of any number of values. All of them is the list of them: series of others stay out. */
+function valuesVariable(name: string, title: string, query: string): QueryVariableBuilder {
   return (
-    new QueryVariableBuilder(label)
+    new QueryVariableBuilder(name)
       .label(title)
       .datasource(DATA_SOURCE)
       .query({ query, refId: 'values' })

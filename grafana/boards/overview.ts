@@ -1,7 +1,8 @@
 /** Is it up, what does it save, is an upstream sick, will the disk last, is anything wrong with the bytes. */
 import { createBoard, type Board } from './board.ts';
-import { increase, of, ofUpstreams, quantile, rate, share, sum, sumBy } from './expressions.ts';
-import { graph, stat } from './panel.ts';
+import { LIMITS_NEAR, ROOM_LEFT, SICK_UPSTREAMS } from './conditions.ts';
+import { MIRROR, increase, of, ofUpstreams, quantile, rate, share, sum, sumBy } from './expressions.ts';
+import { UNTOLD, graph, stat } from './panel.ts';
 
 const LAN = of('imgapi_mirror_file_response_bytes_total');
 /** What cost the WAN nothing: stored files, and downloads that ran for others. */
@@ -10,12 +11,22 @@ const WAN = of('imgapi_mirror_upstream_response_bytes_total');
 const FILES = of('imgapi_mirror_cache_results_total', 'kind="file"');
 const FREE_FILES = of('imgapi_mirror_cache_results_total', 'kind="file"', FREE);
 const FREE_BYTES = of('imgapi_mirror_file_response_bytes_total', FREE);
-const REQUESTS = of('imgapi_mirror_http_requests_total');
-const FAILED = of('imgapi_mirror_http_requests_total', 'code="5xx"');
+const REQUESTS = 'imgapi_mirror_http_requests_total';
+const FAILED = 'code="5xx"';
+/** What is refused on purpose, such as a flood of unknown uuids, is no measure of how well the rest is served. */
+const ANSWERED = 'code!="refused"';
+/** What hosts ask for; the rest is for operators and their programs. */
+const OF_HOSTS = 'route=~"images|image|file|icon|channels"';
+const UPSTREAM_REQUESTS = 'imgapi_mirror_upstream_requests_total';
 
 /** 1 - part/whole; never below 0, as where more was prefetched than served. */
 function saved(part: string, whole: string): string {
   return `clamp_min(1 - ${share(part, whole)}, 0)`;
+}
+
+/** By mirror, over the time shown. */
+function perMirror(series: string): string {
+  return sumBy(MIRROR, increase(series));
 }
 
 export function overviewBoard(): Board {
@@ -26,9 +37,11 @@ export function overviewBoard(): Board {
       'Is it up, what does it save, is an upstream sick, will the disk last, is anything wrong with the bytes.',
     hasUpstreams: true,
     rows: [
-      { title: 'Now', panels: now() },
+      { title: 'Is it up, what does it save, is an upstream sick', panels: now() },
+      { title: 'Will the disk last, is anything wrong with the bytes', panels: diskAndBytes() },
       { title: 'What it saves', panels: savings() },
       { title: 'What clients get', panels: clients() },
+      { title: 'What becomes of the disk', panels: disk() },
       { title: 'What goes wrong', panels: errors() },
     ],
   });
@@ -42,7 +55,23 @@ const now = () => [
     width: 4,
     none: 'no mirror',
     words: { 1: { text: 'up', color: 'green' }, 0: { text: 'down', color: 'red' } },
+    leadsTo: 'process',
     queries: { '{{instance}}': of('up') },
+  }),
+  stat({
+    title: 'Answered with an error',
+    description: 'Share of what hosts asked for that was answered 5xx, in the time shown; lists, manifests and files.',
+    unit: 'ratio',
+    width: 4,
+    decimals: 1,
+    none: 'nothing asked',
+    steps: [
+      { from: 0.01, color: 'yellow' },
+      { from: 0.05, color: 'red' },
+    ],
+    queries: {
+      '{{instance}}': share(perMirror(of(REQUESTS, OF_HOSTS, FAILED)), perMirror(of(REQUESTS, OF_HOSTS, ANSWERED))),
+    },
   }),
   stat({
     title: 'WAN saved',
@@ -50,59 +79,122 @@ const now = () => [
     unit: 'ratio',
     width: 4,
     decimals: 1,
+    none: 'nothing sent',
     queries: { saved: saved(sum(increase(WAN)), sum(increase(LAN))) },
   }),
   stat({
     title: 'WAN bytes saved',
     description:
-      'Bytes of files sent to clients less all bytes from upstreams; below 0 where more was prefetched than served.',
+      'Bytes of files sent to clients less all bytes from upstreams, in the time shown; below 0 after more was prefetched.',
     unit: 'bytes',
     width: 4,
+    color: 'yellow',
+    steps: [{ from: 0, color: 'green' }],
     queries: { saved: `${sum(increase(LAN))} - ${sum(increase(WAN))}` },
   }),
   stat({
     title: 'Upstreams in trouble',
-    description: 'Upstreams with a breaker that is not closed: others are asked first.',
+    description:
+      'Down, or its list unconfirmed for three refreshes, or a breaker not closed: others are asked first. Each once.',
     unit: 'count',
     width: 4,
+    decimals: 0,
+    none: 'no mirror',
     steps: [{ from: 1, color: 'red' }],
-    queries: {
-      upstreams: `count(max by (upstream) (${of('imgapi_mirror_upstream_breaker_open')}) > 0) or vector(0)`,
-    },
+    leadsTo: 'upstreams',
+    queries: { '{{instance}}': SICK_UPSTREAMS },
   }),
   stat({
-    title: 'Free disk, least',
-    description:
-      'Bytes free beyond cache.minFreeBytes on the fullest mirror: below 0 new files are passed through uncached.',
+    title: 'Oldest list',
+    description: 'Time since the upstream that is longest silent confirmed its list; hosts see no newer images of it.',
+    unit: 'seconds',
+    width: 4,
+    none: 'none confirmed',
+    leadsTo: 'upstreams',
+    queries: { '{{instance}}': `max by (${MIRROR}) (${ofUpstreams('imgapi_mirror_upstream_list_age_seconds')})` },
+  }),
+];
+
+const diskAndBytes = () => [
+  stat({
+    title: 'Disk',
+    description: 'Nearly full: nearer to a limit than eviction lets it come, as it finds nothing more that may go.',
+    unit: 'state',
+    width: 4,
+    none: 'no mirror',
+    words: {
+      0: { text: 'has room', color: 'green' },
+      1: { text: 'nearly full', color: 'red' },
+      2: { text: 'nearly full', color: 'red' },
+      ...UNTOLD,
+    },
+    leadsTo: 'storage',
+    queries: { '{{instance}}': LIMITS_NEAR },
+  }),
+  stat({
+    title: 'Room left',
+    description: 'Bytes until the nearer one of cache.maxBytes and cache.minFreeBytes; eviction keeps some of it free.',
     unit: 'bytes',
     width: 4,
-    queries: { free: `min(${of('imgapi_mirror_cache_free_bytes')} - ${of('imgapi_mirror_cache_min_free_bytes')})` },
+    none: 'no mirror',
+    words: UNTOLD,
+    color: 'red',
+    steps: [{ from: 0, color: 'green' }],
+    leadsTo: 'storage',
+    queries: { '{{instance}}': ROOM_LEFT },
+  }),
+  stat({
+    title: 'Found no room',
+    description:
+      'Transfers that were passed through and not kept, in the time shown; each costs the WAN again next time.',
+    unit: 'count',
+    width: 4,
+    decimals: 0,
+    steps: [{ from: 0.5, color: 'orange' }],
+    leadsTo: 'storage',
+    queries: { '{{instance}}': perMirror(of('imgapi_mirror_pass_throughs_total')) },
   }),
   stat({
     title: 'Wrong bytes',
-    description:
-      'Files that failed a check on arrival, and stored ones that had rotted, in the time shown. None was served to its end.',
+    description: 'Files that came with other bytes or another length than their manifests say, in the time shown.',
     unit: 'count',
     width: 4,
     decimals: 0,
     steps: [{ from: 0.5, color: 'red' }],
-    queries: {
-      files: [
-        sum(increase(of('imgapi_mirror_integrity_checks_total', 'result!="right"'))),
-        sum(increase(of('imgapi_mirror_scrubbed_blobs_total', 'result="rotted"'))),
-      ].join(' + '),
-    },
+    leadsTo: 'storage',
+    queries: { '{{instance}}': perMirror(of('imgapi_mirror_integrity_checks_total', 'result=~"sha1|size"')) },
+  }),
+  stat({
+    title: 'Rotted files',
+    description:
+      'Stored files that were found to be no longer what had arrived, in the time shown; the disk is suspect.',
+    unit: 'count',
+    width: 4,
+    decimals: 0,
+    steps: [{ from: 0.5, color: 'red' }],
+    leadsTo: 'storage',
+    queries: { '{{instance}}': perMirror(of('imgapi_mirror_scrubbed_blobs_total', 'result="rotted"')) },
+  }),
+  stat({
+    title: 'Images in conflict',
+    description: 'Images of which an upstream says other than what was first seen; that stays in force until accepted.',
+    unit: 'count',
+    width: 4,
+    decimals: 0,
+    steps: [{ from: 1, color: 'orange' }],
+    leadsTo: 'storage',
+    queries: { '{{instance}}': of('imgapi_mirror_catalog_conflicts') },
   }),
 ];
 
 const savings = () => [
   graph({
     title: 'Throughput, LAN and WAN',
-    description: 'Bytes per second to clients and from upstreams: the gap between them is what the mirror saves.',
+    description: 'Files to clients, and all that came from upstreams: the gap between them is what the mirror saves.',
     unit: 'bytesPerSecond',
     width: 12,
     queries: {
-      'LAN: to clients': sum(rate(of('imgapi_mirror_http_response_bytes_total'))),
+      'LAN: files to clients': sum(rate(LAN)),
       'WAN: from upstreams': sum(rate(WAN)),
     },
   }),
@@ -167,50 +259,94 @@ const clients = () => [
     title: 'Requests by route',
     description: 'Requests per second that are over, by what was asked for.',
     unit: 'requestsPerSecond',
-    width: 12,
+    width: 6,
     isStacked: true,
-    queries: { '{{route}}': sumBy('route', rate(REQUESTS)) },
+    queries: { '{{route}}': sumBy('route', rate(of(REQUESTS))) },
+  }),
+  graph({
+    title: 'Requests by answer',
+    description:
+      'Requests that are over, by status class; none: the client left before there was one; refused: a 5xx that is meant.',
+    unit: 'requestsPerSecond',
+    width: 6,
+    isStacked: true,
+    queries: { '{{code}}': sumBy('code', rate(of(REQUESTS))) },
+  }),
+  graph({
+    title: 'Sent by route',
+    description:
+      'Bytes per second of all bodies sent, by what was asked for; those of files are the LAN side of savings.',
+    unit: 'bytesPerSecond',
+    width: 6,
+    isStacked: true,
+    queries: { '{{route}}': sumBy('route', rate(of('imgapi_mirror_http_response_bytes_total'))) },
   }),
   graph({
     title: 'Where answers came from',
     description: 'Answers by kind and cache result; stale: an upstream could not be asked; pass: no room on disk.',
     unit: 'requestsPerSecond',
-    width: 12,
+    width: 6,
     isStacked: true,
     queries: { '{{kind}} {{result}}': sumBy('kind, result', rate(of('imgapi_mirror_cache_results_total'))) },
+  }),
+];
+
+const disk = () => [
+  graph({
+    title: 'Room left over time',
+    description: 'Bytes until the nearer one of both limits: a line that falls and does not come back will reach 0.',
+    unit: 'bytes',
+    width: 12,
+    queries: { '{{instance}}': ROOM_LEFT },
+  }),
+  graph({
+    title: 'Evicted for room',
+    description:
+      'Bytes per second that gave way to other files; as much as comes in all the time: the cache is too small.',
+    unit: 'bytesPerSecond',
+    width: 12,
+    queries: {
+      '{{instance}}': sumBy(MIRROR, rate(of('imgapi_mirror_evicted_bytes_total', 'reason=~"demand|ahead"'))),
+    },
   }),
 ];
 
 const errors = () => [
   graph({
     title: 'Failed requests',
-    description: 'Share of requests that were answered 5xx, by route.',
+    description: 'Share of requests that were answered 5xx, by route; ready answers so while a mirror cannot serve.',
     unit: 'ratio',
     width: 8,
     max: 1,
-    queries: { '{{route}}': `${sumBy('route', rate(FAILED))} / (${sumBy('route', rate(REQUESTS))} > 0)` },
+    queries: {
+      '{{route}}': share(sumBy('route', rate(of(REQUESTS, FAILED))), sumBy('route', rate(of(REQUESTS, ANSWERED)))),
+    },
   }),
   graph({
     title: 'Broken off and refused',
-    description:
-      'Responses that did not reach their end (most clients that leave), and requests refused for their client.',
+    description: 'Responses that did not reach their end, but for those of open pages; and requests refused by client.',
     unit: 'eventsPerSecond',
     width: 8,
     queries: {
-      'broken off: {{route}}': sumBy('route', rate(of('imgapi_mirror_http_responses_aborted_total'))),
+      'broken off: {{route}}': sumBy(
+        'route',
+        rate(of('imgapi_mirror_http_responses_aborted_total', 'route!="events"')),
+      ),
       'refused: {{reason}}': sumBy('reason', rate(of('imgapi_mirror_http_refused_total'))),
     },
   }),
   graph({
     title: 'Failed requests to upstreams',
-    description: 'Requests to upstreams without an answer, or answered 5xx, by upstream; see the board of upstreams.',
+    description: 'Without an answer, or answered 5xx, or 4xx for a list or a listed file; see the board of upstreams.',
     unit: 'requestsPerSecond',
     width: 8,
     queries: {
-      '{{upstream}}': sumBy(
-        'upstream',
-        rate(ofUpstreams('imgapi_mirror_upstream_requests_total', 'result=~"5xx|connect|timeout|body"')),
-      ),
+      '{{upstream}}': [
+        ofUpstreams(UPSTREAM_REQUESTS, 'result=~"5xx|connect|timeout|body"'),
+        ofUpstreams(UPSTREAM_REQUESTS, 'kind=~"list|file"', 'result="4xx"'),
+      ]
+        .map((series) => sumBy('upstream', rate(series)))
+        .join(' + '),
     },
   }),
 ];

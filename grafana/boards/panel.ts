@@ -5,8 +5,10 @@ import {
   VizTooltipOptionsBuilder,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
+  AxisPlacement,
   BigValueColorMode,
   BigValueGraphMode,
+  BigValueTextMode,
   LegendDisplayMode,
   LegendPlacement,
   ReduceDataOptionsBuilder,
@@ -16,6 +18,8 @@ import {
   VisibilityMode,
 } from '@grafana/grafana-foundation-sdk/common';
 import {
+  DashboardLinkBuilder,
+  DashboardLinkType,
   MappingType,
   SpecialValueMatch,
   ThresholdsConfigBuilder,
@@ -36,12 +40,13 @@ import {
   Short,
 } from '@grafana/grafana-foundation-sdk/units';
 
-/** What a panel's numbers are. `count` has no unit but its digits; `ratio` is shown in percent. */
+/** What a panel's numbers are. `count` has no unit but its digits; `ratio` is shown in percent. Grafana has no `perHour`. */
 const UNITS = {
   bytes: BytesIEC,
   bytesPerSecond: BytesPerSecondIEC,
   requestsPerSecond: RequestsPerSecond,
   eventsPerSecond: OpsPerSecond,
+  perHour: 'suffix:per hour',
   ratio: PercentUnit,
   seconds: Seconds,
   count: Short,
@@ -67,22 +72,36 @@ export interface PanelOptions {
 
 export type BoardPanel = StatBuilder | GraphBuilder;
 
+/** What links to a board know it by. */
+export function boardUid(name: string): string {
+  return `imgapi-mirror-${name}`;
+}
+
+/** What `words` says of a disk that hangs or fails. */
+export const UNTOLD = { NaN: { text: 'disk does not tell', color: 'orange' } } as const;
+
+/** The key of `words` for a value that is no number. */
+const NOT_A_NUMBER = 'NaN';
+
 const STAT_ROWS = 4;
 const GRAPH_ROWS = 8;
-/** Below the first step. */
-const PLAIN: Step['color'] = 'green';
 
 /** The newest value of each series, large. `words`: names for values; the key `NaN` for none. */
 export function stat(
   options: PanelOptions & {
+    /** Below the first step. Default: green. */
+    readonly color?: Step['color'];
     readonly steps?: readonly Step[];
     readonly words?: Readonly<Record<string, { readonly text: string; readonly color: Step['color'] }>>;
     readonly decimals?: number;
     /** In place of a number where there is none. */
     readonly none?: string;
+    /** The name of the board that has more of it. */
+    readonly leadsTo?: string;
   },
 ): StatBuilder {
-  const { steps = [], words = {}, decimals, none = 'nothing yet' } = options;
+  const { color: plain = 'green', steps = [], words = {}, decimals, none = 'nothing yet', leadsTo } = options;
+  const isNamed = Object.keys(options.queries).some((legend) => legend.includes('{{'));
   const panel = new StatBuilder()
     .height(STAT_ROWS)
     .noValue(none)
@@ -90,23 +109,35 @@ export function stat(
     .thresholds(
       new ThresholdsConfigBuilder()
         .mode(ThresholdsMode.Absolute)
-        .steps([{ value: null, color: PLAIN }, ...steps.map(({ from, color }) => ({ value: from, color }))]),
+        .steps([{ value: null, color: plain }, ...steps.map(({ from, color }) => ({ value: from, color }))]),
     )
     .colorMode(BigValueColorMode.Value)
     .graphMode(BigValueGraphMode.None)
-    .reduceOptions(new ReduceDataOptionsBuilder().calcs(['lastNotNull']));
+    // By itself it hides the name where there is one series alone: of one mirror nobody would see the version.
+    .textMode(isNamed ? BigValueTextMode.ValueAndName : BigValueTextMode.Value)
+    // To Grafana NaN is null too: `lastNotNull` would pass over what has a word here.
+    .reduceOptions(new ReduceDataOptionsBuilder().calcs([NOT_A_NUMBER in words ? 'last' : 'lastNotNull']));
   if (decimals !== undefined) panel.decimals(decimals);
+  if (leadsTo !== undefined) {
+    const url = `/d/${boardUid(leadsTo)}?\${__url_time_range}&\${__all_variables}`;
+    panel.links([new DashboardLinkBuilder('More of it').type(DashboardLinkType.Link).url(url)]);
+  }
   return described(panel, options, (query) => query.instant());
 }
 
 /** Lines over time; stacked where their sum means something. */
 export function graph(
-  options: PanelOptions & { readonly isStacked?: boolean; readonly min?: number; readonly max?: number },
+  options: PanelOptions & {
+    readonly isStacked?: boolean;
+    readonly max?: number;
+    /** The end of the legends of lines with an axis of their own, at the right. */
+    readonly rightAxis?: string;
+  },
 ): GraphBuilder {
-  const { isStacked = false, min = 0, max } = options;
+  const { isStacked = false, max, rightAxis } = options;
   const panel = new GraphBuilder()
     .height(GRAPH_ROWS)
-    .min(min)
+    .min(0)
     .lineWidth(1)
     .fillOpacity(isStacked ? 30 : 5)
     .showPoints(VisibilityMode.Never)
@@ -120,6 +151,9 @@ export function graph(
     // oxlint-disable-next-line unicorn/no-array-sort -- it is no array
     .tooltip(new VizTooltipOptionsBuilder().mode(TooltipDisplayMode.Multi).sort(SortOrder.Descending));
   if (max !== undefined) panel.max(max);
+  if (rightAxis !== undefined) {
+    panel.overrideByRegexp(`/${rightAxis}$/`, [{ id: 'custom.axisPlacement', value: AxisPlacement.Right }]);
+  }
   return described(panel, options, (query) => query.range());
 }
 
@@ -142,7 +176,7 @@ function described<Panel extends BoardPanel>(
 export const DATA_SOURCE = { type: 'prometheus', uid: '${datasource}' };
 
 function mapping(value: string, text: string, color: Step['color']): ValueMapping {
-  if (value !== 'NaN') return { type: MappingType.ValueToText, options: { [value]: { text, color } } };
+  if (value !== NOT_A_NUMBER) return { type: MappingType.ValueToText, options: { [value]: { text, color } } };
   const match = SpecialValueMatch.NotANumber;
   return { type: MappingType.SpecialValue, options: { match, result: { text, color } } };
 }

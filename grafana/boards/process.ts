@@ -1,6 +1,6 @@
 /** The processes themselves: memory, CPU, event loop. What only Linux tells is shown beside what every system does. */
 import { createBoard, type Board } from './board.ts';
-import { of, quantile, rate, since, sumBy } from './expressions.ts';
+import { MIRROR, of, perHour, quantile, rate, since, sumBy } from './expressions.ts';
 import { graph, stat } from './panel.ts';
 
 export function processBoard(): Board {
@@ -28,7 +28,7 @@ const running = () => [
   }),
   stat({
     title: 'Up since',
-    description: 'Time since the process began; short again and again: it does not stay up.',
+    description: 'How long the process has been running; short again and again: it does not stay up.',
     unit: 'seconds',
     width: 4,
     none: 'no mirror',
@@ -57,6 +57,8 @@ const running = () => [
     unit: 'seconds',
     width: 4,
     none: 'no HTTPS',
+    color: 'red',
+    steps: [{ from: 14 * 86_400, color: 'green' }],
     queries: { '{{instance}}': `(${of('imgapi_mirror_tls_certificate_expiry_timestamp_seconds')} > 0) - time()` },
   }),
 ];
@@ -87,9 +89,10 @@ const takes = () => [
   graph({
     title: 'Handles and file descriptors',
     description:
-      'What keeps the process busy, by type (sockets, files); on Linux also its file descriptors and their limit.',
+      'What keeps the process busy, by type; on Linux its file descriptors too, and at the right how many it may have.',
     unit: 'count',
     width: 8,
+    rightAxis: ' most descriptors',
     queries: {
       '{{instance}} {{type}}': of('nodejs_active_resources'),
       '{{instance}} descriptors': of('process_open_fds'),
@@ -114,24 +117,28 @@ const busy = () => [
     description: 'Share of the time spent on it, by kind; only major collections stop everything for long.',
     unit: 'ratio',
     width: 8,
-    queries: { '{{instance}} {{kind}}': sumBy('instance, kind', rate(of('nodejs_gc_duration_seconds_sum'))) },
+    queries: { '{{instance}} {{kind}}': sumBy(`${MIRROR}, kind`, rate(of('nodejs_gc_duration_seconds_sum'))) },
   }),
   graph({
     title: 'Requests, slowest 5 %',
     description:
-      'One request in twenty takes longer than this; files are left out: theirs is the time of the transfer.',
+      'One request in twenty takes longer; without files, open pages and operations: they last as long as their work.',
     unit: 'seconds',
     width: 8,
     queries: {
-      '{{route}}': quantile(0.95, of('imgapi_mirror_http_request_duration_seconds_bucket', 'route!="file"'), 'route'),
+      '{{route}}': quantile(
+        0.95,
+        of('imgapi_mirror_http_request_duration_seconds_bucket', 'route!~"file|events|api"'),
+        'route',
+      ),
     },
   }),
   graph({
     title: 'Reloads of the configuration',
     description: 'By result; failed: something is wrong with the new configuration and nothing was changed.',
-    unit: 'eventsPerSecond',
+    unit: 'perHour',
     width: 12,
-    queries: { '{{instance}} {{result}}': rate(of('imgapi_mirror_config_reloads_total')) },
+    queries: { '{{instance}} {{result}}': perHour(of('imgapi_mirror_config_reloads_total')) },
   }),
   graph({
     title: 'Images and remembered absences',

@@ -1,7 +1,7 @@
 /** Will the disk last, what goes from it and why, and is every byte on it right. */
 import { createBoard, type Board } from './board.ts';
-import { increase, of, quantile, rate, since, sum, sumBy } from './expressions.ts';
-import { graph, stat } from './panel.ts';
+import { MIRROR, increase, of, perHour, quantile, rate, since, sum, sumBy } from './expressions.ts';
+import { UNTOLD, graph, stat } from './panel.ts';
 
 const MAX_BYTES = `(${of('imgapi_mirror_cache_max_bytes')} < +Inf)`;
 
@@ -13,6 +13,7 @@ export function storageBoard(): Board {
     rows: [
       { title: 'Room', panels: room() },
       { title: 'Downloads', panels: downloads() },
+      { title: 'Prefetch', panels: prefetch() },
       { title: 'Integrity', panels: integrity() },
     ],
   });
@@ -21,15 +22,13 @@ export function storageBoard(): Board {
 const room = () => [
   stat({
     title: 'Used of cache.maxBytes',
-    description: 'Share of the limit that is taken; above 95 % the least recently used files go, until it is 90 %.',
+    description: 'Share taken of it; files begin to go with 5 % (10 GiB at most) left, least recently used first.',
     unit: 'ratio',
     width: 4,
     decimals: 1,
     none: 'no limit',
-    steps: [
-      { from: 0.96, color: 'yellow' },
-      { from: 1, color: 'red' },
-    ],
+    words: UNTOLD,
+    steps: [{ from: 1, color: 'red' }],
     queries: { '{{instance}}': `${of('imgapi_mirror_cache_used_bytes')} / ${MAX_BYTES}` },
   }),
   stat({
@@ -51,6 +50,7 @@ const room = () => [
     description: 'Files that failed their SHA-1 and are kept for a look at them.',
     unit: 'count',
     width: 4,
+    words: UNTOLD,
     steps: [{ from: 1, color: 'orange' }],
     queries: { '{{instance}}': of('imgapi_mirror_quarantined_files') },
   }),
@@ -109,11 +109,11 @@ const room = () => [
   }),
   graph({
     title: 'Evictions by reason',
-    description: 'Removed files per second; ahead: so that the next download need not wait; age: kept for long enough.',
-    unit: 'eventsPerSecond',
+    description: 'Removed files; ahead: so that the next download need not wait; age: kept for long enough.',
+    unit: 'perHour',
     width: 8,
     isStacked: true,
-    queries: { '{{reason}}': sumBy('reason', rate(of('imgapi_mirror_evictions_total'))) },
+    queries: { '{{reason}}': sumBy('reason', perHour(of('imgapi_mirror_evictions_total'))) },
   }),
   graph({
     title: 'Since the cache was looked over',
@@ -128,11 +128,11 @@ const downloads = () => [
   graph({
     title: 'Downloads by result',
     description:
-      'Unstored: right but not kept; mismatch: wrong bytes; aborted: given up with its last client, or at a stop.',
-    unit: 'eventsPerSecond',
+      'Unstored: right but not kept; mismatch: wrong bytes; absent: no upstream has it; aborted: with its last client, at a stop.',
+    unit: 'perHour',
     width: 8,
     isStacked: true,
-    queries: { '{{result}}': sumBy('result', rate(of('imgapi_mirror_downloads_total'))) },
+    queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_downloads_total'))) },
   }),
   graph({
     title: 'How long downloads take',
@@ -148,37 +148,46 @@ const downloads = () => [
     title: 'Passed through',
     description:
       'Upstream streams of transfers without room on disk, and clients that fell behind one and went on alone.',
-    unit: 'eventsPerSecond',
+    unit: 'perHour',
     width: 8,
     queries: {
-      '{{result}}': sumBy('result', rate(of('imgapi_mirror_pass_throughs_total'))),
-      alone: sum(rate(of('imgapi_mirror_pass_throughs_alone_total'))),
+      '{{result}}': sumBy('result', perHour(of('imgapi_mirror_pass_throughs_total'))),
+      alone: sum(perHour(of('imgapi_mirror_pass_throughs_alone_total'))),
     },
   }),
   graph({
     title: 'Resumed transfers',
     description:
       'Range: gone on at the byte asked for; skip: begun anew and skipped; partial: a file left on disk taken up.',
-    unit: 'eventsPerSecond',
-    width: 8,
-    queries: { '{{mode}}': sumBy('mode', rate(of('imgapi_mirror_transfer_resumes_total'))) },
+    unit: 'perHour',
+    width: 12,
+    queries: { '{{mode}}': sumBy('mode', perHour(of('imgapi_mirror_transfer_resumes_total'))) },
   }),
   graph({
     title: 'Bytes not fetched again',
     description: 'Bytes that were there when a transfer was gone on with; those of skip did come again.',
     unit: 'bytesPerSecond',
-    width: 8,
+    width: 12,
     queries: { '{{mode}}': sumBy('mode', rate(of('imgapi_mirror_transfer_resumed_bytes_total'))) },
   }),
+];
+
+const prefetch = () => [
   graph({
     title: 'Prefetched images',
     description: 'Images that prefetches were through with; already: nothing of it was missing.',
-    unit: 'eventsPerSecond',
-    width: 8,
-    queries: {
-      '{{result}}': sumBy('result', rate(of('imgapi_mirror_prefetch_images_total'))),
-      'runs {{result}}': sumBy('result', rate(of('imgapi_mirror_prefetch_runs_total'))),
-    },
+    unit: 'perHour',
+    width: 12,
+    isStacked: true,
+    queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_prefetch_images_total'))) },
+  }),
+  graph({
+    title: 'Prefetches that are over',
+    description: 'Failed: an image failed, or it could not begin; stopped: its hours were over, it goes on next time.',
+    unit: 'perHour',
+    width: 12,
+    isStacked: true,
+    queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_prefetch_runs_total'))) },
   }),
 ];
 
@@ -187,7 +196,7 @@ const integrity = () => [
     title: 'Wrong on arrival',
     description: 'Files from upstreams with wrong bytes, another length or a wrong Content-MD5, in the time shown.',
     unit: 'count',
-    width: 6,
+    width: 4,
     decimals: 0,
     steps: [{ from: 0.5, color: 'red' }],
     queries: {
@@ -198,7 +207,7 @@ const integrity = () => [
     title: 'Rotted on disk',
     description: 'Stored files that were no longer what arrived, found by scrub in the time shown.',
     unit: 'count',
-    width: 6,
+    width: 4,
     decimals: 0,
     steps: [{ from: 0.5, color: 'red' }],
     queries: { '{{instance}}': increase(of('imgapi_mirror_scrubbed_blobs_total', 'result="rotted"')) },
@@ -207,7 +216,7 @@ const integrity = () => [
     title: 'Since all was found right',
     description: 'Time since everything stored had been read again, and how often it is to be (cache.scrubEvery).',
     unit: 'seconds',
-    width: 6,
+    width: 4,
     none: 'not yet',
     queries: {
       '{{instance}}': since(of('imgapi_mirror_scrub_last_success_timestamp_seconds')),
@@ -215,10 +224,30 @@ const integrity = () => [
     },
   }),
   stat({
+    title: 'Scrub now',
+    description: 'Whether a stored file is being read again just now; most of the time none is.',
+    unit: 'state',
+    width: 4,
+    none: 'no mirror',
+    words: { 0: { text: 'idle', color: 'green' }, 1: { text: 'reading', color: 'blue' } },
+    queries: { '{{instance}}': of('imgapi_mirror_scrub_running') },
+  }),
+  stat({
+    title: 'Not fetched anew',
+    description: 'Rotted files that could not be fetched again, or are left to the next client, in the time shown.',
+    unit: 'count',
+    width: 4,
+    decimals: 0,
+    steps: [{ from: 0.5, color: 'orange' }],
+    queries: {
+      '{{instance}}': sumBy(MIRROR, increase(of('imgapi_mirror_scrub_refetches_total', 'result=~"failed|left"'))),
+    },
+  }),
+  stat({
     title: 'Accepted changes',
     description: 'Changes of images that an operator has accepted, in the time shown.',
     unit: 'count',
-    width: 6,
+    width: 4,
     decimals: 0,
     queries: { '{{instance}}': increase(of('imgapi_mirror_trust_accepted_total')) },
   }),
@@ -226,20 +255,20 @@ const integrity = () => [
     title: 'Checks on arrival',
     description:
       'Files from upstreams by what was found; sha1: wrong bytes; size: another length; md5: a wrong Content-MD5.',
-    unit: 'eventsPerSecond',
+    unit: 'perHour',
     width: 8,
     isStacked: true,
-    queries: { '{{result}}': sumBy('result', rate(of('imgapi_mirror_integrity_checks_total'))) },
+    queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_integrity_checks_total'))) },
   }),
   graph({
     title: 'Scrub',
     description: 'Stored files read again, by what was found; repaired: only what was noted of it was wrong.',
-    unit: 'eventsPerSecond',
+    unit: 'perHour',
     width: 8,
     isStacked: true,
     queries: {
-      '{{result}}': sumBy('result', rate(of('imgapi_mirror_scrubbed_blobs_total'))),
-      'fetched anew: {{result}}': sumBy('result', rate(of('imgapi_mirror_scrub_refetches_total'))),
+      '{{result}}': sumBy('result', perHour(of('imgapi_mirror_scrubbed_blobs_total'))),
+      'fetched anew: {{result}}': sumBy('result', perHour(of('imgapi_mirror_scrub_refetches_total'))),
     },
   }),
   graph({

@@ -1,6 +1,7 @@
 /** How each upstream does: state, speed, what is asked of it, what fails. */
 import { createBoard, type Board } from './board.ts';
-import { of, ofUpstreams, quantile, rate, sumBy } from './expressions.ts';
+import { LIST_STATES } from './conditions.ts';
+import { MIRROR, UPSTREAM, of, ofUpstreams, perHour, quantile, rate, sumBy } from './expressions.ts';
 import { graph, stat } from './panel.ts';
 
 const REQUESTS = 'imgapi_mirror_upstream_requests_total';
@@ -24,16 +25,18 @@ export function upstreamsBoard(): Board {
 const state = () => [
   stat({
     title: 'Lists',
-    description: "Whether the last refresh of the upstream's list went well on every mirror.",
+    description:
+      'How the list comes, where that goes worst; old: unconfirmed for three refreshes; offline, and at the start: not asked.',
     unit: 'state',
     width: 8,
     none: 'no upstream',
     words: {
       1: { text: 'up', color: 'green' },
+      0.5: { text: 'list is old', color: 'orange' },
       0: { text: 'failing', color: 'red' },
       NaN: { text: 'offline', color: 'blue' },
     },
-    queries: { '{{upstream}}': `min by (upstream) (${ofUpstreams('imgapi_mirror_upstream_up')})` },
+    queries: { '{{upstream}}': LIST_STATES },
   }),
   stat({
     title: 'Breakers',
@@ -63,7 +66,7 @@ const state = () => [
       { from: 12, color: 'red' },
     ],
     queries: {
-      '{{upstream}}': `max by (upstream) ((${ofUpstreams('imgapi_mirror_upstream_list_age_seconds')} >= 0) / on (instance) group_left () ${of('imgapi_mirror_catalog_refresh_interval_seconds')})`,
+      '{{upstream}}': `max by (upstream) ((${ofUpstreams('imgapi_mirror_upstream_list_age_seconds')} >= 0) / on (${MIRROR}) group_left () ${of('imgapi_mirror_catalog_refresh_interval_seconds')})`,
     },
   }),
 ];
@@ -84,13 +87,13 @@ const traffic = () => [
   }),
   graph({
     title: 'Bandwidth limit in force',
-    description: 'The limit of upstreams[].bandwidth, beside the files that came; no line where there is no limit.',
+    description: 'The limit of upstreams[].bandwidth of each mirror, beside the files that came; no line: no limit.',
     unit: 'bytesPerSecond',
     width: 12,
     queries: {
-      '{{upstream}} limit': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_bandwidth_limit_bytes_per_second')} < +Inf)`,
-      '{{upstream}} files': sumBy(
-        'upstream',
+      '{{instance}} {{upstream}} limit': `${ofUpstreams('imgapi_mirror_upstream_bandwidth_limit_bytes_per_second')} < +Inf`,
+      '{{instance}} {{upstream}} files': sumBy(
+        UPSTREAM,
         rate(ofUpstreams('imgapi_mirror_upstream_response_bytes_total', 'kind="file"')),
       ),
     },
@@ -129,8 +132,9 @@ const failures = () => [
     queries: { '{{upstream}} {{result}}': sumBy('upstream, result', rate(ofUpstreams(REQUESTS))) },
   }),
   graph({
-    title: 'Without an answer',
-    description: 'Requests that found no connection, timed out or broke off, or were answered 5xx.',
+    title: 'Failures by kind',
+    description:
+      'Requests that found no connection, timed out, broke off or were answered 5xx; no line where none did.',
     unit: 'requestsPerSecond',
     width: 12,
     queries: {
@@ -152,13 +156,13 @@ const failures = () => [
   }),
   graph({
     title: 'Breakers that open and close',
-    description: 'Transitions per second; an upstream that flaps opens its breaker again and again.',
-    unit: 'eventsPerSecond',
+    description: 'Transitions; an upstream that flaps opens its breaker again and again.',
+    unit: 'perHour',
     width: 12,
     queries: {
       '{{upstream}} {{kind}} {{to}}': sumBy(
         'upstream, kind, to',
-        rate(ofUpstreams('imgapi_mirror_upstream_breaker_transitions_total')),
+        perHour(ofUpstreams('imgapi_mirror_upstream_breaker_transitions_total')),
       ),
     },
   }),
@@ -169,26 +173,36 @@ const lists = () => [
     title: 'Images listed',
     description: 'Images in the newest good list of each upstream.',
     unit: 'count',
-    width: 8,
+    width: 6,
     queries: { '{{upstream}}': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_images')})` },
   }),
   graph({
     title: 'Refreshes by result',
-    description: 'Held: a list that was empty or shrank and was not taken; refresh --accept takes it.',
-    unit: 'eventsPerSecond',
-    width: 8,
+    description:
+      'Useless: an answer, but no list; held: a list that was empty or shrank and was not taken; refresh --accept takes it.',
+    unit: 'perHour',
+    width: 6,
     queries: {
-      '{{upstream}} {{result}}': sumBy('upstream, result', rate(ofUpstreams('imgapi_mirror_catalog_refreshes_total'))),
+      '{{upstream}} {{result}}': sumBy(
+        'upstream, result',
+        perHour(ofUpstreams('imgapi_mirror_catalog_refreshes_total')),
+      ),
     },
   }),
   graph({
-    title: 'Bad entries, refused look-ups',
-    description: 'Entries dropped from the newest list; and look-ups of unlisted images per second beyond the budget.',
+    title: 'Bad entries',
+    description: 'Entries dropped from the newest list of each upstream: they were no manifests.',
     unit: 'count',
-    width: 8,
+    width: 6,
     queries: {
-      '{{upstream}} dropped entries': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_list_dropped_entries')})`,
-      '{{upstream}} refused look-ups': sumBy('upstream', rate(ofUpstreams('imgapi_mirror_lookups_refused_total'))),
+      '{{upstream}}': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_list_dropped_entries')})`,
     },
+  }),
+  graph({
+    title: 'Refused look-ups',
+    description: 'Look-ups of images in no list that were beyond the budget: somebody asks for many unknown uuids.',
+    unit: 'eventsPerSecond',
+    width: 6,
+    queries: { '{{upstream}}': sumBy('upstream', rate(ofUpstreams('imgapi_mirror_lookups_refused_total'))) },
   }),
 ];
