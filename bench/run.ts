@@ -13,6 +13,7 @@ import { followers } from './followers.ts';
 import { herd } from './herd.ts';
 import { hit } from './hit.ts';
 import { lists } from './lists.ts';
+import { page } from './page.ts';
 import { scrape } from './scrape.ts';
 import { start } from './start.ts';
 import type { BenchPart } from './support/bench.ts';
@@ -21,7 +22,7 @@ import { measuredCode } from './support/mirror.ts';
 
 /** In the order they run: the one that leaves most to be written to the disk comes last. */
 const PARTS: ReadonlyMap<string, BenchPart> = new Map(
-  Object.entries({ herd, followers, lists, scrape, start, bandwidth, bundle, hit }),
+  Object.entries({ herd, followers, lists, page, scrape, start, bandwidth, bundle, hit }),
 );
 /** The slowest part, bundles, takes half of this on a busy machine. */
 const PART_MS = 900_000;

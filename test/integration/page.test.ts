@@ -1,5 +1,6 @@
 /** The operator's pages as HTML: what they say, what they never let through, and what they cost. Browsers are in test/services. */
 import assert from 'node:assert/strict';
+import { createHook } from 'node:async_hooks';
 import { test, type TestContext } from 'node:test';
 import { startImageServer } from '../support/image-server.ts';
 import { makeCatalog, makeImage, type TestImage } from '../support/images.ts';
@@ -73,7 +74,8 @@ test('the files of a page are kept for good, and another version of them is anot
   assert.deepEqual(new Set(urls.map((url) => url.split('/').at(-1))), new Set(['icon.svg', 'page.css', 'page.js']));
   const [url = ''] = urls;
   const types = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml' };
-  for (const name of ['page.css', 'page.js', 'actions.js', 'words.js', 'icon.svg']) {
+  const scripts = ['page.js', 'figures.js', 'actions.js', 'jobs.js', 'verbs.js', 'api.js', 'words.js'];
+  for (const name of ['page.css', ...scripts, 'icon.svg']) {
     const { status, headers } = await ask(url.replace(/[^/]+$/, name));
     assert.equal(status, 200, name);
     assert.equal(headers['content-type'], Object.entries(types).find(([end]) => name.endsWith(end))?.[1]);
@@ -171,6 +173,107 @@ test('an image has a page: how it stands, what it rests on, the line to import i
   }
 });
 
+/** What is said in the row of an image's facts with this title, as markup; undefined: there is none. */
+function factOf({ text }: Answer, title: string): string | undefined {
+  return new RegExp(`<dt>${title}</dt>\\s*<dd>(.*?)</dd>`, 's').exec(text)?.[1];
+}
+
+test('what a manifest says of its image is shown: lines as lines, a homepage as a link where it is one', async (t) => {
+  const say = (name: string, extra: Readonly<Record<string, unknown>>): TestImage => makeImage({ name, extra });
+  const many = 'many words, '.repeat(170);
+  const images = {
+    full: makeImage({
+      name: 'full',
+      icon: true,
+      tags: { role: 'os', deep: { a: 1 } },
+      channels: ['release', 'dev'],
+      extra: {
+        description: 'one\r\ntwo\nthree \u0007',
+        homepage: 'https://docs.example.com/?a=1&b="2"',
+        requirements: { min_ram: 512 },
+      },
+    }),
+    long: say('long', { description: many, homepage: 'javascript:alert(1)' }),
+    odd: say('odd', { description: ['a'], homepage: { a: 1 }, tags: 'none', requirements: null, icon: 'yes' }),
+  };
+  const ask = createAsk(await start(t, Object.values(images)));
+  const full = await ask(`/_mirror/images/${images.full.uuid}`);
+  assert.match(factOf(full, 'About') ?? '', />one\ntwo\nthree \\u0007</);
+  assert.match(
+    factOf(full, 'Homepage') ?? '',
+    /^<a href="https:\/\/docs\.example\.com\/\?a=1&amp;b=%222%22" rel="noopener noreferrer"/,
+  );
+  assert.match(factOf(full, 'Tags') ?? '', /<li>role: os<\/li>\s*<li>deep: \{&quot;a&quot;:1\}<\/li>/);
+  assert.match(factOf(full, 'Requirements') ?? '', /<li>min_ram: 512<\/li>/);
+  assert.equal(factOf(full, 'Channels'), 'release, dev');
+  assert.match(factOf(full, 'Owner') ?? '', /^[0-9a-f-]{36}$/);
+  assert.match(full.text, new RegExp(`<img class="icon" src="/images/${images.full.uuid}/icon" alt=""`));
+  assert.equal((await ask(`/images/${images.full.uuid}/icon`)).status, 200);
+
+  const long = await ask(`/_mirror/images/${images.long.uuid}`);
+  const about = factOf(long, 'About') ?? '';
+  assert.match(about, /^<details>/);
+  assert.ok(about.includes(many), 'all of it is there');
+  assert.equal(factOf(long, 'Homepage'), 'javascript:alert(1)');
+  assert.doesNotMatch(long.text, /<img|href="[^/#]/);
+
+  const odd = await ask(`/_mirror/images/${images.odd.uuid}`);
+  assert.equal(odd.status, 200);
+  for (const title of ['About', 'Homepage', 'Tags', 'Requirements']) assert.equal(factOf(odd, title), undefined, title);
+  assert.doesNotMatch(odd.text, /<img/);
+});
+
+test('an image shows what rests on it, and warns of an origin that nobody here knows', async (t) => {
+  const nowhere = '31313131-0000-4000-8000-000000000000';
+  const lost = makeImage({ name: 'lost', origin: nowhere });
+  const onWeb = makeImage({ name: 'on-web', origin: web });
+  const ask = createAsk(await start(t, [base, web, onWeb, lost]));
+  const { text } = await ask(`/_mirror/images/${base.uuid}`);
+  const rest = /<h2 id="h-children">.*?<\/section>/s.exec(text)?.[0] ?? '';
+  assert.match(rest, /Rest on it <small>1 image<\/small>/);
+  assert.ok(rest.includes(`href="/_mirror/images/${web.uuid}">web 10.0.0</a>`));
+  assert.ok(!rest.includes(onWeb.uuid), 'only what rests on it itself');
+  assert.doesNotMatch((await ask(`/_mirror/images/${onWeb.uuid}`)).text, /h-children/);
+  const warned = await ask(`/_mirror/images/${lost.uuid}`);
+  assert.match(warned.text, new RegExp(`>${nowhere}</a>\\s*<span class="badge warn">not known here</span>`));
+});
+
+test('an order that no column has alone is seen in the column that shows it, and every order in the form', async (t) => {
+  const ask = createAsk(await start(t));
+  for (const [sort, title, arrow, option] of [
+    ['-conflict', 'State: conflict', '▼', 'Conflicts first'],
+    ['pinned', 'State: pinned', '▲', 'Pinned first, turned round'],
+    ['-cached', 'State', '▼', 'Cached first'],
+    ['name', 'Name', '▲', 'Name'],
+  ]) {
+    const { text } = await ask(`/_mirror/?sort=${sort}`);
+    const sorted = /<th scope="col"[^>]* aria-sort="[a-z]+"[^>]*>\s*<a [^>]*>([^<]*)<span[^>]*>([^<]*)</.exec(text);
+    assert.deepEqual([sorted?.[1]?.trim(), sorted?.[2]?.trim()], [title, arrow]);
+    assert.ok(text.includes(`<option value="${sort}"  selected>${option}</option>`.replace('  ', ' ')), sort);
+  }
+});
+
+test('an upstream whose list was held back is not down, and the page offers to take the list', async (t) => {
+  const images = makeCatalog(10, { oddities: false });
+  const upstream = await startImageServer({ images });
+  t.after(async () => upstream.close());
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const ask = createAsk(mirror);
+  const sound = await ask('/_mirror/');
+  assert.match(sound.text, />ready<.*>up<.*>lists ok<.*>files ok</s);
+  assert.match(sound.text, /<dt>All read again<\/dt>\s*<dd[^>]*><span[^>]*>not yet</);
+  assert.doesNotMatch(sound.text, /data-verb="take"|closed/);
+  for (const { uuid } of images.slice(3)) upstream.images.remove(uuid);
+  await mirror.app.catalog.refresh();
+  const { text } = await ask('/_mirror/');
+  assert.match(text, />ready, 1 list held back</);
+  assert.match(text, /<span class="badge warn">list held back<\/span>/);
+  assert.match(text, /its list shrank from 10 to 3: held back.*<button[^>]* data-verb="take"/s);
+  assert.doesNotMatch(text, />down</);
+  await mirror.app.catalog.refresh({ accept: true });
+  assert.doesNotMatch((await ask('/_mirror/')).text, /held back/);
+});
+
 test('the page is there while no upstream is, and says why', async (t) => {
   const upstream = await startImageServer({ images: [base] });
   await upstream.close();
@@ -201,15 +304,41 @@ test('the path without its slash leads to it; other methods are 405', async (t) 
   }
 });
 
-test('5,000 images are as good as five: a page of them, sorted by whatever, comes soon', async (t) => {
-  const mirror = await start(t, makeCatalog(5_000));
-  const ask = createAsk(mirror);
-  await ask('/_mirror/');
-  const times: string[] = [];
+test('of 5,000 images a page has as many bytes as of 60, asks for as many files, and asks no upstream', async (t) => {
+  const few = await siteOf(t, 60);
+  const many = await siteOf(t, 5_000);
+  // What is only made once, such as the list of all.
+  for (const site of [few, many]) await site.view('/_mirror/');
   for (const sort of ['-published', 'name', '-version', 'size', '-used', '-cached']) {
-    const answer = await ask(`/_mirror/?sort=${sort}&per=100&page=3`);
-    assert.equal(rowsOf(answer).length, 100);
-    times.push(`${sort} ${String(answer.headers['x-response-time'])} ms`);
+    const path = `/_mirror/?sort=${sort}&per=50&selector=name%3Dimage-*`;
+    const [ofFew, ofMany] = [await few.view(path), await many.view(path)];
+    assert.deepEqual([ofFew.rows, ofMany.rows], [50, 50], sort);
+    assert.ok(ofMany.bytes < ofFew.bytes * 1.1, `${sort}: ${ofMany.bytes} bytes, ${ofFew.bytes} for the few`);
+    // The upkeep may have a few of its own meanwhile.
+    assert.ok(ofMany.fileCalls <= ofFew.fileCalls + 20, `${sort}: ${ofMany.fileCalls} calls, ${ofFew.fileCalls}`);
   }
-  t.diagnostic(times.join(', '));
+  for (const site of [few, many]) assert.equal(site.upstreamRequests(), 0);
 });
+
+/** A mirror of so many images, of which ten are stored, and what a view of its pages takes: rows, bytes, calls of the file system. */
+async function siteOf(t: TestContext, count: number) {
+  const images = makeCatalog(count, { oddities: false });
+  const upstream = await startImageServer({ images });
+  t.after(async () => upstream.close());
+  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url] }));
+  for (const { uuid } of images.slice(-10)) await ask(`/images/${uuid}/file`);
+  upstream.forget();
+  return {
+    async view(path: string) {
+      let fileCalls = 0;
+      const hook = createHook({
+        init(_id, type) {
+          if (type.startsWith('FSREQ') || type === 'FILEHANDLE') fileCalls += 1;
+        },
+      }).enable();
+      const answer = await ask(path).finally(() => hook.disable());
+      return { rows: rowsOf(answer).length, bytes: answer.bytes, fileCalls };
+    },
+    upstreamRequests: () => upstream.requests.length,
+  };
+}

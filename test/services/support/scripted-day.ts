@@ -1,142 +1,172 @@
-/** A day in the life of two mirrors, in seconds: a big one with a sound and a failing upstream, and one with hardly any disk. */
+/** A day in the life of three mirrors, in seconds: a big one with a sound and a failing upstream, and two with too little disk. */
 import assert from 'node:assert/strict';
-import { randomUUID } from 'node:crypto';
-import { join } from 'node:path';
+import { open } from 'node:fs/promises';
 import type { TestContext } from 'node:test';
-import { fileURLToPath } from 'node:url';
-import { startImageServer } from '../../support/image-server.ts';
-import { makeImage, type TestImage } from '../../support/images.ts';
-import { rawRequest, type RawResponse } from '../../support/raw-request.ts';
-import { makeTempDir } from '../../support/temp-dir.ts';
-import { tlsFile, tlsText } from '../../support/tls.ts';
+import { startImageServer, type Behave, type Behaviour, type ImageServer } from '../../support/image-server.ts';
+import { makeImage } from '../../support/images.ts';
 import { until } from '../../support/wait-for.ts';
 import type { Target } from './prometheus.ts';
-import { startMirror } from './started-mirror.ts';
+import { CERT_FILE, fullDisk, smallCache, type MirrorOfDay } from './scripted-day-disks.ts';
+import { blobPath, startDayMirror, type DayMirror } from './scripted-day-mirror.ts';
 
-const ENTRY = fileURLToPath(new URL('../../../bin/imgapi-mirror.js', import.meta.url));
-const CERT_FILE = tlsFile('rsa.cert.pem');
-const TOKEN = 'the-token-of-the-day';
 const HERD = 8;
+const PATHS = [
+  '/ping',
+  '/images',
+  '/channels',
+  '/nowhere',
+  '/_mirror',
+  '/_mirror/',
+  '/_mirror/health',
+  '/_mirror/ready',
+  '/_mirror/setup.sh',
+];
 
 export interface ScriptedDay {
   /** The small one serves HTTPS. */
-  readonly targets: { readonly big: Target; readonly small: Target };
-  /** Plays it; to be called once both have been scraped at rest. */
+  readonly targets: { readonly big: Target; readonly small: Target; readonly full: Target };
+  /** Plays it; to be called once all have been scraped at rest. */
   play(): Promise<void>;
 }
 
 export async function prepareDay(t: TestContext): Promise<ScriptedDay> {
-  const herd = makeImage({ name: 'herd', size: 2_000_000, icon: true });
-  const cut = makeImage({ name: 'cut', size: 600_000 });
-  const corrupt = makeImage({ name: 'corrupt', size: 300_000 });
-  const nightly = makeImage({ name: 'nightly', size: 200_000 });
-  const lost = makeImage({ name: 'lost', size: 100_000 });
-  const thirds = [1, 2, 3].map((n) => makeImage({ name: `third-${n}`, size: 3_000_000 }));
-  const huge = makeImage({ name: 'huge', size: 10_000_000 });
-  const sound = await startImageServer({ images: [herd, cut, corrupt, nightly, huge, ...thirds] });
-  t.after(async () => sound.close());
-  const failing = await startImageServer({ images: [lost] });
-  t.after(async () => failing.close());
-  sound.behave = ({ route, uuid, attempt }) => {
-    if (route !== 'file') return undefined;
-    if (uuid === cut.uuid && attempt === 1) return { cutAfterBytes: 200_000 };
-    return uuid === corrupt.uuid ? { corruptAtByte: 100 } : undefined;
-  };
-  const limited = { ...upstream('sound', sound.url), bandwidth: { limit: '100MiB' } };
-  const [big, small] = await Promise.all([
-    startOne(t, [limited, upstream('failing', failing.url)]),
-    startOne(t, [upstream('sound', sound.url)], {
-      IMGAPI_MIRROR_CACHE_MAX_BYTES: '8MiB',
-      IMGAPI_MIRROR_LISTEN_TLS_CERT_FILE: CERT_FILE,
-      IMGAPI_MIRROR_LISTEN_TLS_KEY_FILE: tlsFile('rsa.key.pem'),
-    }),
-  ]);
+  const [big, small, full] = await Promise.all([bigSite(t), smallCache(t), fullDisk(t)]);
   await until(
     async () => {
-      const lists = await Promise.all([big, small].map(async ({ url }) => send(url, '/images')));
-      return lists[0]?.body.includes(lost.uuid) === true && lists[1]?.body.includes(huge.uuid) === true;
+      const lists = await Promise.all([big, small, full].map(async ({ mirror }) => mirror.get('/images')));
+      return [big, small, full].every(({ listed }, at) => lists[at]?.body.includes(listed.uuid) === true);
     },
-    { deadlineMs: 20_000, everyMs: 100, what: 'both have their lists' },
+    { deadlineMs: 20_000, everyMs: 100, what: 'all have their lists' },
   );
-
-  async function coldHerdThenHits(): Promise<void> {
-    const statuses = await Promise.all(Array.from({ length: HERD }, async () => askFile(big.url, herd)));
-    assert.deepEqual(new Set(statuses), new Set([200]));
-    for (let hits = 0; hits < 4; hits++) await askFile(big.url, herd);
-    for (const path of ['/ping', '/images', `/images/${herd.uuid}`, `/images/${herd.uuid}/icon`, '/channels']) {
-      await send(big.url, path);
-    }
-    for (let strangers = 0; strangers < 3; strangers++) await send(big.url, `/images/${randomUUID()}`);
-  }
-
-  async function failures(): Promise<void> {
-    assert.equal(await askFile(big.url, cut), 200);
-    await askFile(big.url, corrupt);
-    failing.behaviour = { status: 500 };
-    for (let rounds = 0; rounds < 3; rounds++) {
-      const statuses = await Promise.all([1, 2].map(async () => askFile(big.url, lost)));
-      assert.deepEqual(statuses, [503, 503]);
-    }
-  }
-
-  async function fullDisk(): Promise<void> {
-    assert.equal(await askFile(small.url, huge), 200);
-    for (const image of [...thirds, ...thirds]) assert.equal(await askFile(small.url, image), 200);
-  }
-
-  async function upkeep(): Promise<void> {
-    for (const [verb, body] of [
-      ['prefetch', { selectors: ['name=nightly'] }],
-      ['scrub', {}],
-    ] as const) {
-      const headers = { 'content-type': 'application/json', authorization: `Bearer ${TOKEN}` };
-      const answer = await fetch(`${big.url}/_mirror/api/${verb}`, {
-        method: 'POST',
-        headers,
-        body: JSON.stringify(body),
-      });
-      assert.equal(answer.status, 200, await answer.text());
-    }
-  }
-
   return {
-    targets: { big: { url: big.url }, small: { url: small.url, caFile: CERT_FILE } },
+    targets: {
+      big: { url: big.mirror.url },
+      small: { url: small.mirror.url, caFile: CERT_FILE },
+      full: { url: full.mirror.url },
+    },
     async play() {
-      await Promise.all([coldHerdThenHits().then(upkeep), fullDisk()]);
-      await failures();
+      await Promise.all([big.play(), small.play(), full.play()]);
     },
   };
 }
 
-function upstream(name: string, url: string): object {
-  return { name, url, proxy: 'none' };
-}
+const IMAGES = {
+  /** At the limit of its upstream it takes two scrapes and more. */
+  herd: makeImage({ name: 'herd', size: 5_000_000, icon: true }),
+  nightly: makeImage({ name: 'nightly', size: 200_000 }),
+  rotting: makeImage({ name: 'rotting', size: 250_000 }),
+  rebuilt: makeImage({ name: 'rebuilt', size: 100_000 }),
+  replaced: makeImage({ name: 'replaced', size: 100_000 }),
+  cut: makeImage({ name: 'cut', size: 600_000 }),
+  ranged: makeImage({ name: 'ranged', size: 600_000 }),
+  left: makeImage({ name: 'left', size: 600_000 }),
+  corrupt: makeImage({ name: 'corrupt', size: 300_000 }),
+  longer: makeImage({ name: 'longer', size: 300_000 }),
+  mislabelled: makeImage({ name: 'mislabelled', size: 300_000 }),
+  stalled: makeImage({ name: 'stalled', size: 300_000 }),
+  lost: makeImage({ name: 'lost', size: 100_000 }),
+};
 
-async function askFile(url: string, { uuid }: TestImage): Promise<number> {
-  const { status } = await send(url, `/images/${uuid}/file`);
-  return status;
-}
+/** What its upstream does wrong with some of them, by attempt. */
+const MISBEHAVIOUR: Readonly<Record<string, (attempt: number) => Behaviour>> = {
+  [IMAGES.cut.uuid]: (attempt) => (attempt === 1 ? { cutAfterBytes: 200_000 } : {}),
+  [IMAGES.ranged.uuid]: (attempt) => ({ supportsRange: true, ...(attempt === 1 ? { cutAfterBytes: 200_000 } : {}) }),
+  // After the first, three attempts without a new byte: what has come is left for another time.
+  [IMAGES.left.uuid]: (attempt) => (attempt <= 4 ? { cutAfterBytes: 200_000 } : {}),
+  [IMAGES.corrupt.uuid]: () => ({ corruptAtByte: 100 }),
+  [IMAGES.longer.uuid]: () => ({ contentLength: 300_001 }),
+  [IMAGES.mislabelled.uuid]: () => ({ contentMd5: 'wrong' }),
+  [IMAGES.stalled.uuid]: () => ({ hangHeaders: true }),
+};
 
-/** One request, whose body may well be broken off: that is how wrong bytes end. */
-async function send(url: string, path: string): Promise<RawResponse> {
-  const { port, protocol } = new URL(url);
-  const secure = protocol === 'https:' ? { ca: tlsText('rsa.cert.pem') } : {};
-  return rawRequest({ port: Number(port), path, deadlineMs: 30_000, ...secure });
-}
+const misbehave: Behave = ({ route, uuid, attempt }) => {
+  if (route === 'list') return { extraEntries: [{ name: 'no image' }] };
+  return route === 'file' && uuid !== undefined ? MISBEHAVIOUR[uuid]?.(attempt) : undefined;
+};
 
-async function startOne(
-  t: TestContext,
-  upstreams: readonly object[],
-  env: Readonly<Record<string, string>> = {},
-): Promise<{ readonly url: string }> {
-  const cacheDir = join(await makeTempDir(t), 'cache');
-  return startMirror(t, [process.execPath, ENTRY, 'serve', '--cache-dir', cacheDir], {
-    IMGAPI_MIRROR_LISTEN_HOST: '127.0.0.1',
-    IMGAPI_MIRROR_LISTEN_PORT: '0',
-    IMGAPI_MIRROR_CACHE_MIN_FREE_BYTES: '0B',
-    IMGAPI_MIRROR_CATALOG_REFRESH_EVERY: '1s',
-    IMGAPI_MIRROR_UPSTREAMS: JSON.stringify(upstreams),
-    IMGAPI_MIRROR_ADMIN_TOKEN: TOKEN,
-    ...env,
+async function bigSite(t: TestContext): Promise<MirrorOfDay> {
+  const { lost, stalled, ...others } = IMAGES;
+  const sound = await startImageServer({ images: [...Object.values(others), stalled], behave: misbehave });
+  t.after(async () => sound.close());
+  const failing = await startImageServer({ images: [lost, stalled] });
+  t.after(async () => failing.close());
+  const mirror = await startDayMirror(t, {
+    upstreams: [
+      { name: 'sound', url: sound.url, proxy: 'none', stallTimeout: '1s', bandwidth: { limit: '2MiB' } },
+      { name: 'failing', url: failing.url, proxy: 'none' },
+    ],
   });
+  return {
+    mirror,
+    listed: lost,
+    async play() {
+      await coldHerdThenHits(mirror);
+      await upkeep(mirror);
+      await disagreements(mirror, sound, failing);
+      await badTransfers(mirror);
+      await failures(mirror, failing);
+    },
+  };
+}
+
+async function coldHerdThenHits(mirror: DayMirror): Promise<void> {
+  const { herd } = IMAGES;
+  const found = await Promise.all(Array.from({ length: HERD }, async () => mirror.fetchRight(herd)));
+  assert.deepEqual(found.toSorted(), [...Array.from({ length: HERD - 1 }, () => 'JOIN'), 'MISS']);
+  for (let hits = 0; hits < 4; hits++) assert.equal(await mirror.fetchRight(herd), 'HIT');
+  const ofImage = [`/images/${herd.uuid}`, `/images/${herd.uuid}/icon`];
+  for (const path of [...PATHS, ...ofImage, ...ofImage, '/_mirror/api/status']) await mirror.get(path);
+  await mirror.get('/_mirror/api/events', { abortAfterBytes: 1 });
+}
+
+async function upkeep(mirror: DayMirror): Promise<void> {
+  const { nightly, rotting } = IMAGES;
+  for (let nights = 0; nights < 2; nights++) await mirror.change('prefetch', { selectors: ['name=nightly'] });
+  await mirror.change('pins', { selectors: ['name=herd'] });
+  await mirror.change('evict', { selectors: ['name=nightly'] });
+  assert.equal(await mirror.fetchRight(nightly), 'MISS');
+  await mirror.fetchRight(rotting);
+  await rot(blobPath(mirror, rotting));
+  await mirror.change('scrub', {});
+  mirror.reload();
+}
+
+/** Upstreams change what they have said: two images, of which one change is accepted, and a list that is suddenly empty. */
+async function disagreements(mirror: DayMirror, sound: ImageServer, failing: ImageServer): Promise<void> {
+  const { rebuilt, replaced } = IMAGES;
+  for (const [name, { uuid }] of Object.entries({ rebuilt, replaced })) {
+    sound.images.add(makeImage({ name, uuid, size: 100_000, contentSeed: 'another' }));
+  }
+  await mirror.change('refresh', {});
+  await mirror.change('accept', { selectors: [rebuilt.uuid] });
+  failing.behaviour = { listMode: 'empty' };
+  await mirror.change('refresh', {});
+  await mirror.get('/images');
+  failing.behaviour = {};
+}
+
+/** Files that come broken, wrong, or not at all. The last one opens the breaker, and closes it. */
+async function badTransfers(mirror: DayMirror): Promise<void> {
+  const { cut, ranged, left, corrupt, longer, mislabelled, stalled } = IMAGES;
+  await Promise.all([
+    ...[cut, ranged, stalled].map(async (image) => mirror.fetchRight(image)),
+    ...[corrupt, longer, mislabelled].map(async (image) => mirror.askFile(image)),
+  ]);
+  await mirror.askFile(left);
+  await mirror.fetchRight(left);
+}
+
+async function failures(mirror: DayMirror, failing: ImageServer): Promise<void> {
+  failing.behaviour = { status: 500 };
+  for (let rounds = 0; rounds < 3; rounds++) {
+    const statuses = await Promise.all([1, 2].map(async () => mirror.askFile(IMAGES.lost)));
+    assert.deepEqual(statuses, [503, 503]);
+  }
+}
+
+/** Turns one bit over. */
+async function rot(path: string): Promise<void> {
+  await using handle = await open(path, 'r+');
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, 0);
+  await handle.write(Buffer.from([(buffer[0] ?? 0) ^ 1]), 0, 1, 0);
 }
