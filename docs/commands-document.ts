@@ -7,6 +7,7 @@ const INTRODUCTION = `<!-- Written by docs/generate.ts (npm run docs) from src/c
 # Commands
 
 What \`imgapi-mirror --help\` and \`imgapi-mirror COMMAND --help\` say. Exit codes: 0 done, 1 failed, 2 wrong usage or configuration.
+Where no selector selects an image there is nothing to do, which is 1; but \`list\` has listed all there is, and after \`evict\` nothing of it is here: 0.
 With \`--json\` every line on standard output is one JSON value, the last one the result. \`imgapi-mirror completion bash\` and
 \`imgapi-mirror completion zsh\` print what makes a shell complete all of this.
 `;

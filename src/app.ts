@@ -109,6 +109,7 @@ export function createApp(config: Config, deps: AppDeps): App {
     keeper: () => keeper,
     known: () => known,
     hasBlob: (sha1) => blobs.upkeep.has(sha1),
+    isContradicted: (uuid) => trust.isContradicted(uuid),
     onForgotten: (uuid) => catalog.noteForgotten(uuid),
   });
   const holds = createPrefetchHolds();
@@ -345,7 +346,7 @@ export function createApp(config: Config, deps: AppDeps): App {
     space,
     operations,
     async start(mode = 'serve') {
-      await Promise.all([catalog.start(), pinRoom.load()]);
+      await Promise.all([catalog.start(mode), pinRoom.load()]);
       storage.start();
       const background = startBackground(mode);
       // What a command tells of the directory is to be all of it.

@@ -5,7 +5,7 @@ import type { Resolver } from '../catalog/resolve.ts';
 import { PRODUCT } from '../config/product.ts';
 import type { Config } from '../config/schema.ts';
 import type { Downloads } from '../downloads/registry.ts';
-import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
+import type { Sha1Hex } from '../imgapi/ids.ts';
 import type { Metrics } from '../metrics/metrics.ts';
 import { createAccept } from '../operations/accept.ts';
 import { createDownloadsList, describeDownloads, type Labels } from '../operations/downloads.ts';
@@ -74,9 +74,8 @@ export function createOperations(rooms: OperationRooms): Operations {
     isOffline: rooms.config.offline,
   });
   const startedAt = new Date(rooms.deps.now()).toISOString();
-  const conflicts = (): ReadonlySet<ImageUuid> => new Set(rooms.trust.conflicts().map(({ uuid }) => uuid));
   const lastUse = async (sha1: Sha1Hex): Promise<number | undefined> => records.lastUse.get(sha1);
-  const list = { selection, facts, conflicts, lastUse };
+  const list = { selection, facts, lastUse };
   return {
     status: checked(createStatus(async () => statusOf(rooms, startedAt, await rooms.diskUse(STATUS_WAIT_MS)))),
     list: checked(createList(list)),
@@ -164,12 +163,13 @@ async function statusOf(
     readiness: await rooms.readiness.verdict(),
     dir: config.cache.dir,
     catalog: { images: state.images, conflicts: state.conflicts },
-    upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem, hasAnswered }) => {
+    upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem, hasAnswered, isHeld }) => {
       const health = upstreams.healths.get(upstream);
       return {
         name: upstream,
         url: config.upstreams.find(({ name }) => name === upstream)?.url ?? '',
         up: hasAnswered === undefined ? null : problem === undefined,
+        held: isHeld,
         images,
         listAgeSeconds: fetchedAtMs === undefined ? null : Math.round((now - fetchedAtMs) / 1000),
         listConfirmedAt: timeOf(fetchedAtMs),
@@ -189,7 +189,7 @@ async function statusOf(
       quarantinedFiles: use.quarantinedFiles,
       quarantinedBytes: use.quarantinedBytes,
       pinned: new Set(rooms.pinRoom.pins.all().map(({ uuid }) => uuid)).size,
-      scrubbedAt: timeOf(rooms.scrub.scrub.succeededAtMs),
+      scrubbedAt: timeOf(await rooms.scrub.scrub.readAgainAtMs()),
     },
     traffic: await readTraffic(rooms.metrics),
     downloads: describeDownloads(rooms.downloads, labelsOf(catalog)),

@@ -21,6 +21,7 @@ export interface PinRooms {
   readonly keeper: () => Keeper;
   readonly known: () => KnownImages;
   readonly hasBlob: (sha1: Sha1Hex) => boolean;
+  readonly isContradicted: (uuid: ImageUuid) => boolean;
   /** The manifest of an image is not kept any more. */
   readonly onForgotten: (uuid: ImageUuid) => void;
 }
@@ -46,7 +47,8 @@ export function createPinRoom(config: Config, { log, now }: AppDeps, rooms: PinR
   const { index } = rooms;
   const file = createPinsFile({ log, now }, { path: join(config.cache.dir, 'pins.json') });
   const pins = createPins({ file, index, log, now });
-  const facts = createImageFacts({ hasBlob: rooms.hasBlob, isPinned: (uuid) => pins.isPinned(uuid) });
+  const { hasBlob, isContradicted } = rooms;
+  const facts = createImageFacts({ hasBlob, isContradicted, isPinned: (uuid) => pins.isPinned(uuid) });
 
   const forgetImage: EvictionDeps['forgetImage'] = async (uuid, isUnwanted) => {
     if (pins.heldBy(uuid) !== undefined) return;

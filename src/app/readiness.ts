@@ -15,7 +15,12 @@ export function readinessOf(rooms: {
   return createReadiness({
     isStopping,
     hasList: () => catalog.peek(undefined) !== undefined,
-    problems: () => catalog.state().upstreams.flatMap(({ problem }) => problem ?? []),
+    problems: () =>
+      catalog
+        .state()
+        .upstreams.flatMap(({ upstream, problem }) =>
+          problem === undefined ? [] : `upstream ${upstream}: ${problem}`,
+        ),
     hasKept: async () => (await index.images()).length > 0,
     probe: async () => probeDir(dir),
     monotonicNow,

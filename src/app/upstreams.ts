@@ -6,7 +6,7 @@ import type { Metrics } from '../metrics/metrics.ts';
 import { createBandwidth, createDemandWatch, type Bandwidth } from '../upstream/bandwidth.ts';
 import { createClockCheck, type ClockCheck } from '../upstream/clock-check.ts';
 import { guardUpstream, watchHttpClient } from '../upstream/guarded-upstream.ts';
-import { createUpstreamHealth, type UpstreamHealth } from '../upstream/health.ts';
+import { createUpstreamHealth, type HealthKind, type UpstreamHealth } from '../upstream/health.ts';
 import { createHttpClient } from '../upstream/http-client.ts';
 import { createImgapiUpstream } from '../upstream/imgapi-upstream.ts';
 import { paceUpstream } from '../upstream/paced-upstream.ts';
@@ -126,13 +126,20 @@ function createUpstream(
 }
 
 function createHealth(name: string, { log, monotonicNow }: AppDeps, metrics: Metrics): UpstreamHealth {
+  // A breaker opens again after each try that fails: that is no news.
+  const failing = new Set<HealthKind>();
   return createUpstreamHealth(
     {
       monotonicNow,
       onTransition(kind, to) {
         metrics.breakerTransitions.inc({ upstream: name, kind, to });
-        if (to === 'open') log.warn({ upstream: name, kind }, 'upstream is failing: others are asked first');
-        else log.info({ upstream: name, kind }, 'upstream is well again');
+        if (to === 'closed') {
+          failing.delete(kind);
+          log.info({ upstream: name, kind }, 'upstream is well again');
+        } else if (!failing.has(kind)) {
+          failing.add(kind);
+          log.warn({ upstream: name, kind }, 'upstream is failing');
+        }
       },
     },
     { name },

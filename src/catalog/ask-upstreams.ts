@@ -14,7 +14,9 @@ import type { CatalogEntry } from './merge.ts';
 import { createEntry } from './snapshot.ts';
 
 export type LookupAnswer =
-  { readonly kind: 'found'; readonly entry: CatalogEntry } | { readonly kind: 'absent' } | UnknownAnswer;
+  | { readonly kind: 'found'; readonly entry: CatalogEntry }
+  | { readonly kind: 'absent' }
+  | UnknownAnswer;
 
 export interface UnknownAnswer {
   readonly kind: 'unknown';

@@ -37,8 +37,8 @@ export interface CatalogState {
 }
 
 export interface Catalog {
-  /** Loads what was saved, then refreshes at once and from then on by interval. */
-  start(): Promise<void>;
+  /** Loads what was saved, then refreshes at once and from then on by interval; with `command` only when `refresh` asks for it. */
+  start(mode?: 'serve' | 'command'): Promise<void>;
   /**
    * The view of `channel`. Waits for the first refresh for at most `firstWaitMs`.
    * Throws `ServiceUnavailableError` where no upstream's list was ever had (`LoopDetected` where all lead back here, `Offline`),
@@ -286,14 +286,16 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
 
   function unavailable(view: View): MirrorError {
     if (isOffline) return new MirrorError('Offline', 'this mirror is offline, and has no list of images from before');
-    const reasons = feeds.map((feed) => feed.problem(view.channel) ?? `upstream ${feed.upstream.name}: no answer yet`);
+    const reasons = feeds.map(
+      (feed) => `upstream ${feed.upstream.name}: ${feed.problem(view.channel) ?? 'no answer yet'}`,
+    );
     const isLooped = feeds.length > 0 && feeds.every((feed) => feed.isLooped(view.channel));
     const code = isLooped ? 'LoopDetected' : 'ServiceUnavailableError';
     return new MirrorError(code, `no list of images yet: ${reasons.join('; ')}`);
   }
 
   return {
-    async start() {
+    async start(mode = 'serve') {
       await deps.trust.load();
       const view = viewOf(undefined);
       await Promise.all(feeds.map(async (feed) => feed.load(async () => keptImages.of(feed.upstream.name))));
@@ -304,6 +306,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
         channelsTried.resolve();
         return;
       }
+      if (mode === 'command') return;
       loops.push(...feeds.map(async (feed) => loop(feed)));
       void Promise.all(feeds.map(async (feed) => feed.refreshChannels(abort.signal))).then(() =>
         channelsTried.resolve(),
@@ -334,6 +337,7 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     async refresh({ accept } = { accept: false }) {
       if (isOffline) return;
       await Promise.all(feeds.map(async (feed) => refreshFeed(feed, accept)));
+      channelsTried.resolve();
     },
 
     async noteImported() {

@@ -11,7 +11,7 @@ import { parseManifest, type Manifest } from '../imgapi/manifest.ts';
 import type { KeptChannels } from '../records/kept-channels.ts';
 import type { Records } from '../records/records.ts';
 import type { Trust } from '../trust/trust.ts';
-import { isUselessAnswer } from '../upstream/unavailable.ts';
+import { isUselessAnswer, withoutName } from '../upstream/unavailable.ts';
 import type { ListValidators, Upstream } from '../upstream/upstream.ts';
 import { judgeList } from './judge-list.ts';
 
@@ -36,10 +36,12 @@ export interface FeedState {
   /** Images in the list of the default view; 0 if there is none. */
   readonly images: number;
   readonly fetchedAtMs: number | undefined;
-  /** Why the last refresh of the default view did not bring a list; undefined if it did or none has ended. */
+  /** Why the last refresh of the default view did not bring a list, without the upstream's name; undefined if it did or none has ended. */
   readonly problem: string | undefined;
   /** Whether it answered when it was last asked for that list, be it with nothing of use; undefined: it was not asked yet. */
   readonly hasAnswered: boolean | undefined;
+  /** True: it answered with a list that was held back for being empty or much shorter than the last. */
+  readonly isHeld: boolean;
   /** Refreshes that have ended, of any channel. */
   readonly refreshes: Readonly<Record<RefreshResult, number>>;
   /** Entries dropped from the newest list. */
@@ -220,7 +222,7 @@ export function createFeed(deps: FeedDeps): Feed {
       signal.throwIfAborted();
       count(target, isUselessAnswer(error) ? 'useless' : 'failed');
       target.shrunkenSeen = 0;
-      setStale(target, error instanceof Error ? error.message : String(error), isLoop(error));
+      setStale(target, withoutName(upstream.name, error), isLoop(error));
     } finally {
       target.hasTried = true;
       // In the same turn in which the list is there: who asks for a refresh from now on gets another one.
@@ -379,6 +381,7 @@ export function createFeed(deps: FeedDeps): Feed {
         fetchedAtMs: target.list?.fetchedAtMs,
         problem: target.problem,
         hasAnswered: target.lastResult === undefined ? undefined : target.lastResult !== 'failed',
+        isHeld: target.lastResult === 'held',
         refreshes: { ...refreshes },
         dropped: target.dropped,
       };

@@ -95,12 +95,15 @@ export function channelFor(selectors: readonly Selector[]): '*' | undefined {
 export function createImageFacts(deps: {
   readonly hasBlob: (sha1: Sha1Hex) => boolean;
   readonly isPinned: (uuid: ImageUuid) => boolean;
+  readonly isContradicted: (uuid: ImageUuid) => boolean;
 }): Facts<KnownImage> {
   return {
     // An image without files has nothing that could be cached; a file of no bytes needs no blob.
     isCached: ({ manifest: { files } }) =>
       files.length > 0 && files.every(({ sha1, size }) => size === 0 || deps.hasBlob(sha1)),
     isPinned: ({ manifest }) => deps.isPinned(manifest.uuid),
+    isContradicted: ({ manifest }) => deps.isContradicted(manifest.uuid),
+    isListed: ({ isListed }) => isListed,
     upstreamsOf: ({ upstreams }) => upstreams,
     channelsOf: ({ manifest }) => manifest.channels ?? [],
   };

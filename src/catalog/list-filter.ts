@@ -47,11 +47,13 @@ function filtered(
   return included.flatMap(({ manifest }) => (excluded.has(manifest.uuid) ? [] : [manifest]));
 }
 
-/** What is cached and pinned changes under a list: the configuration refuses to be asked for it here. */
+/** What is cached, pinned and the like changes under a list: the configuration refuses to be asked for it here. */
 function factsOf(upstream: string): Facts<Selectable> {
   return {
     isCached: () => false,
     isPinned: () => false,
+    isContradicted: () => false,
+    isListed: () => true,
     upstreamsOf: () => [upstream],
     channelsOf: ({ manifest }) => manifest.channels ?? [],
   };

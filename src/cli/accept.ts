@@ -3,6 +3,7 @@ import { escape } from '../config/problem.ts';
 import type { FileFacts } from '../trust/conflict.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
+import { sizeText } from './size-text.ts';
 import { withMirror, writeJson } from './with-mirror.ts';
 
 export async function accept(options: OptionValues, io: CommandIo, selectors: readonly string[]): Promise<number> {
@@ -22,5 +23,7 @@ export async function accept(options: OptionValues, io: CommandIo, selectors: re
 }
 
 function factsOf({ sha1, size, upstream }: FileFacts): string {
-  return sha1 === null ? `no file (${upstream})` : `${sha1}, ${size} bytes (${upstream})`;
+  return sha1 === null
+    ? `no file, as ${upstream} says`
+    : `${sha1}${size === null ? '' : `, ${sizeText(size)}`}, as ${upstream} says`;
 }

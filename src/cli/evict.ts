@@ -22,9 +22,12 @@ export async function evict(options: OptionValues, io: CommandIo, selectors: rea
       ),
       ...result.kept.map((image) => `kept ${nameOf(image)}: ${reasonOf(image)}`),
     ];
-    const sum = `${roughSize(result.bytes)} of ${counted(result.evicted.length, 'image')}`;
-    if (result.notCached > 0) lines.push(`nothing is stored of ${result.notCached} more`);
-    lines.push(dryRun ? `this would free ${sum}; to do it, add --yes` : `freed ${sum}`);
+    const { notCached, evicted } = result;
+    const others = lines.length === 0 ? counted(notCached, 'image') : `${notCached} more`;
+    if (notCached > 0) lines.push(`nothing is stored of ${others}`);
+    const sum = `${roughSize(result.bytes)} of ${counted(evicted.length, 'image')}`;
+    if (evicted.length === 0) lines.push('nothing to evict');
+    else lines.push(dryRun ? `this would free ${sum}; to do it, add --yes` : `freed ${sum}`);
     io.stdout.write(lines.map((line) => `${escape(line)}\n`).join(''));
     return EXIT.done;
   });

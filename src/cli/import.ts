@@ -3,14 +3,14 @@ import { counted, roughSize } from '../config/units.ts';
 import { absolute, createBundleTeller, pathOption, summaryLine } from './bundle-values.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
-import { withMirror, writeJson } from './with-mirror.ts';
+import { withMirrorOrNew, writeJson } from './with-mirror.ts';
 
 export async function importBundle(
   options: OptionValues,
   io: CommandIo,
   [bundle = '']: readonly string[],
 ): Promise<number> {
-  return withMirror(options, io, async (mirror) => {
+  return withMirrorOrNew(options, io, async (mirror) => {
     const asJson = options.has('json');
     const dryRun = options.has('dry-run');
     const input = { bundle: absolute(io, bundle), ...pathOption(options, io, 'trust'), dryRun };

@@ -7,11 +7,11 @@ import { createBars, type Bar, type Bars } from './bars.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
 import { nameOf } from './pin.ts';
-import { warn, withMirror, writeJson } from './with-mirror.ts';
+import { warn, withMirrorOrNew, writeJson } from './with-mirror.ts';
 
-/** Exits 1 if an image could not be fetched. */
+/** Exits 1 if an image could not be fetched, or cannot be imported for want of an origin. */
 export async function prefetch(options: OptionValues, io: CommandIo, selectors: readonly string[]): Promise<number> {
-  return withMirror(options, io, async (mirror) => {
+  return withMirrorOrNew(options, io, async (mirror) => {
     const asJson = options.has('json');
     const dryRun = options.has('dry-run');
     const bars = createBars(io.stderr, () => performance.now());
@@ -85,17 +85,18 @@ function planLine({ images, files, bytes, presentImages, evictBlobs, evictBytes,
   return parts.join(', ');
 }
 
-function linesOf({ dryRun, plan, planned, fetched, already, failed, bytes }: PrefetchResult): readonly string[] {
-  const missing = plan.unresolvable.map(({ uuid, reason }) => `origin ${uuid} is not to be had: ${reason}`);
+function linesOf(result: PrefetchResult): readonly string[] {
+  const { dryRun, plan, planned, fetched, already, failed, lackingOrigin, bytes } = result;
+  const count = lackingOrigin.length;
+  const lacking = count === 0 ? '' : `, ${count} cannot be imported for want of an origin`;
   if (dryRun) {
     return [
       ...planned.map((image) => `would fetch ${nameOf(image)} (${roughSize(image.bytes)})`),
-      ...missing,
-      planLine(plan),
+      `${planLine(plan)}${lacking}`,
     ];
   }
   const sum = `${counted(fetched.length, 'image')} fetched (${roughSize(bytes)}), ${already.length} there already`;
-  return [...missing, failed.length === 0 ? sum : `${sum}, ${failed.length} failed`];
+  return [`${failed.length === 0 ? sum : `${sum}, ${failed.length} failed`}${lacking}`];
 }
 
 function isPrefetchEvent(event: OperationEvent): event is PrefetchEvent {

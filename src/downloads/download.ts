@@ -145,10 +145,9 @@ export function startDownload(
       headers.reject(failure);
       file.fail(failure);
       const result = abort.signal.aborted ? 'aborted' : failure.isMeant ? 'absent' : 'failed';
-      deps.log.error(
-        { err: error, sha1: wanted.sha1, written: file.written, reqId: wanted.requestId },
-        'download failed',
-      );
+      const line = { err: error, sha1: wanted.sha1, written: file.written, reqId: wanted.requestId };
+      if (result === 'aborted') deps.log.info(line, 'download given up');
+      else deps.log.error(line, 'download failed');
       return end(result);
     },
   );

@@ -56,7 +56,8 @@ export function createAdminAccess(
       // Both of equal length, both compared: the time tells nothing.
       const isSecret = timingSafeEqual(secret, given) && bearer !== undefined;
       const isToken = timingSafeEqual(token, given) && bearer !== undefined;
-      if (!isSecret && guesses.isEmpty(address)) throw tooMany('too many wrong tokens came from this address');
+      const guessInS = isSecret ? 0 : guesses.waitSeconds(address);
+      if (guessInS > 0) throw tooMany('too many wrong tokens came from this address', guessInS);
       if (!isSecret && !isToken) {
         guesses.take(address);
         throw authorization === undefined
@@ -66,7 +67,8 @@ export function createAdminAccess(
       if (origin !== undefined && !isOwnOrigin(origin, host, options.publicUrl)) {
         throw new MirrorError('ForbiddenError', 'a page of another origin may not do this');
       }
-      if (writes.isEmpty(address)) throw tooMany('too many requests came from this address');
+      const writeInS = writes.waitSeconds(address);
+      if (writeInS > 0) throw tooMany('too many requests came from this address', writeInS);
       writes.take(address);
     },
   };
@@ -82,12 +84,16 @@ function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
-function tooMany(message: string): MirrorError {
-  return new MirrorError('TooManyRequests', `${message}: try again later`);
+function tooMany(message: string, waitSeconds: number): MirrorError {
+  const retryAfterSeconds = Math.ceil(waitSeconds);
+  return new MirrorError('TooManyRequests', `${message}: try again in ${retryAfterSeconds} s`, {
+    details: { retryAfterSeconds },
+  });
 }
 
 interface Buckets {
-  isEmpty(address: string): boolean;
+  /** How long there is nothing to take; 0: there is. */
+  waitSeconds(address: string): number;
   take(address: string): void;
 }
 
@@ -100,7 +106,7 @@ function createBuckets(monotonicNow: () => number, most: number, perSecond: numb
     return Math.min(most, bucket.left + ((monotonicNow() - bucket.atMs) / 1_000) * perSecond);
   }
   return {
-    isEmpty: (address) => leftOf(address) < 1,
+    waitSeconds: (address) => Math.max(0, (1 - leftOf(address)) / perSecond),
     take: (address) => buckets.set(address, { left: leftOf(address) - 1, atMs: monotonicNow() }),
   };
 }

@@ -10,7 +10,7 @@ export const EVENTS_URL = `${API}/events`;
 
 /** The methods of an API path, HEAD beside GET; undefined if there is no such path. */
 export function methodsOf(path: string): readonly string[] | undefined {
-  if (path === OPENAPI_URL || path === EVENTS_URL) return ['GET', 'HEAD'];
+  if ([API, `${API}/`, OPENAPI_URL, EVENTS_URL].includes(path)) return ['GET', 'HEAD'];
   const methods = Object.values(VERBS).flatMap((verb) => {
     const isHere = new RegExp(`^${API}/${verb.path.replace(/:\w+/, '[^/]+')}$`).test(path);
     if (!isHere) return [];

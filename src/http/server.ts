@@ -225,6 +225,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     // Also where no hook has run.
     reply.header('x-response-time', responseTime(reply.request, deps.monotonicNow()));
     if (failure.code === 'MethodNotAllowedError') reply.header('allow', allowOf(failure));
+    const { retryAfterSeconds } = failure.details;
+    if (typeof retryAfterSeconds === 'number') reply.header('retry-after', retryAfterSeconds);
     if (failure.code === 'UnauthorizedError' && reply.request.url.startsWith('/_mirror/'))
       reply.header('www-authenticate', 'Bearer');
     reply.code(failure.statusCode).header('content-type', 'application/json').send(jsonBody(failure.toBody()));

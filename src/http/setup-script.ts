@@ -4,6 +4,7 @@
  */
 import { isIPv6 } from 'node:net';
 import { shellQuote } from '../config/shell-quote.ts';
+import { isLoopback } from './allow.ts';
 
 /** A host name or an IPv4 address, `_` included as some LANs have it; RFC 1123 section 2.1 bounds its length. */
 const NAME = /^(?=.{1,253}$)[a-z0-9_](?:[a-z0-9_-]{0,62})(?:\.[a-z0-9_][a-z0-9_-]{0,62})*\.?$/i;
@@ -22,11 +23,22 @@ export function urlOfHost(scheme: 'http' | 'https', hosts: readonly string[]): s
   return `${scheme}://${host.toLowerCase()}`;
 }
 
+/** True for a URL by which a machine reaches itself alone. */
+function isOwnMachine(url: string): boolean {
+  // What `Host` may hold is not always a host to the letter of the URL standard.
+  const hostname = URL.parse(url)?.hostname ?? '';
+  return hostname === 'localhost' || hostname === 'localhost.' || isLoopback(hostname.replaceAll(/[[\]]/g, ''));
+}
+
 /** `url`: the mirror's, as hosts reach it. `product`: `imgapi-mirror/x.y.z`. */
 export function setupScript({ url, product }: { readonly url: string; readonly product: string }): string {
   // imgadm drops slashes at the end; without them the comparison with what it lists is right.
   const bare = url.replace(/\/+$/, '');
   const mirror = shellQuote(bare);
+  const warning = isOwnMachine(bare)
+    ? `
+  echo ${shellQuote(`Warning: ${bare} is this machine itself. On any other host fetch this script by a name or address of the mirror.`)} >&2`
+    : '';
   const command = shellQuote(`imgadm sources -a ${mirror}`);
   // Everything is in functions, called on the last line: a script that arrives in part does nothing.
   return `#!/bin/sh
@@ -47,7 +59,7 @@ list_others() {
   done
 }
 
-main() {
+main() {${warning}
   if ! command -v imgadm >/dev/null 2>&1; then
     echo 'There is no imgadm here: run this in the global zone of a SmartOS host.' >&2
     return 1

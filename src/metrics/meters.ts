@@ -59,7 +59,8 @@ export function countRequest(metrics: Metrics, request: FinishedRequest): void {
   metrics.requests.inc({ route, method, code: codeOf(request) });
   metrics.requestSeconds.observe({ route }, request.seconds);
   if (request.isAborted) metrics.aborted.inc({ route });
-  if (request.cache === undefined) return;
+  // A HEAD gets nothing out of the cache, and brings nothing into it.
+  if (request.cache === undefined || request.method === 'HEAD') return;
   const result = request.cache.toLowerCase();
   const kind = CACHE_KIND_OF[route];
   if (kind !== undefined) metrics.cacheResults.inc({ kind, result });

@@ -145,7 +145,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }),
     cacheResults: new Counter({
       name: 'imgapi_mirror_cache_results_total',
-      help: 'Answers by what was asked for and where it came from; negative: a remembered absence',
+      help: 'Answers by what was asked for and where it came from, but for HEAD; negative: a remembered absence',
       labelNames: ['kind', 'result'],
       registers,
     }),

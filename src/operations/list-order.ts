@@ -1,7 +1,6 @@
 /** The orders in which images can be listed. */
 import type { KnownImage } from '../catalog/known-images.ts';
 import { textOf } from '../imgapi/image-filter.ts';
-import type { ImageUuid } from '../imgapi/ids.ts';
 import type { Facts } from '../selector/match.ts';
 import { sizeOf } from '../selector/match.ts';
 
@@ -26,7 +25,6 @@ export const SORT_PATTERN = new RegExp(`^-?(?:${LIST_ORDERS.join('|')})$`);
 /** What an order asks of an image beside its manifest. */
 export interface OrderFacts {
   readonly facts: Facts<KnownImage>;
-  readonly contradicted: ReadonlySet<ImageUuid>;
   /** When it was last used, ms since the epoch; asked only where the order is by it, and of cached images. */
   readonly usedAtMs: (image: KnownImage) => Promise<number | undefined>;
 }
@@ -64,7 +62,7 @@ async function usesOf(images: readonly KnownImage[], about: OrderFacts): Promise
 function keysOf(
   images: readonly KnownImage[],
   order: Exclude<ListOrder, 'published' | 'used'>,
-  { facts, contradicted }: OrderFacts,
+  { facts }: OrderFacts,
 ): readonly number[] {
   switch (order) {
     case 'size':
@@ -74,7 +72,7 @@ function keysOf(
     case 'pinned':
       return images.map((image) => Number(facts.isPinned(image)));
     case 'conflict':
-      return images.map(({ manifest }) => Number(contradicted.has(manifest.uuid)));
+      return images.map((image) => Number(facts.isContradicted(image)));
     case 'name':
     case 'version':
     case 'os':

@@ -49,35 +49,27 @@ export interface ListResult {
 export interface ListDeps {
   readonly selection: Selection;
   readonly facts: Facts<KnownImage>;
-  /** The images that an upstream contradicts now. */
-  readonly conflicts: () => ReadonlySet<ImageUuid>;
   /** ms since the epoch. */
   readonly lastUse: (sha1: Sha1Hex) => Promise<number | undefined>;
 }
 
 export function createList(deps: ListDeps): Operation<ListInput, ListResult> {
-  const { selection, facts, conflicts } = deps;
+  const { selection, facts } = deps;
   const usedAtMs = async (image: KnownImage): Promise<number | undefined> =>
     facts.isCached(image) ? lastUseOf(image, deps.lastUse) : undefined;
   return {
     async run({ selectors = [], limit, offset = 0, sort = 'published' }) {
       const { images, warnings } = await selection.all(selectors);
-      const contradicted = conflicts();
-      const sorted = await inOrder(images, sort, { facts, contradicted, usedAtMs });
+      const sorted = await inOrder(images, sort, { facts, usedAtMs });
       const page = sorted.slice(offset, limit === undefined ? undefined : offset + limit);
-      const described = page.map(async (image) => describeImage(image, facts, contradicted, await usedAtMs(image)));
+      const described = page.map(async (image) => describeImage(image, facts, await usedAtMs(image)));
       return { images: await Promise.all(described), total: images.length, warnings };
     },
   };
 }
 
-export function describeImage(
-  image: KnownImage,
-  facts: Facts<KnownImage>,
-  contradicted: ReadonlySet<ImageUuid>,
-  usedAtMs: number | undefined,
-): ListedImage {
-  const { manifest, upstreams, isListed } = image;
+export function describeImage(image: KnownImage, facts: Facts<KnownImage>, usedAtMs: number | undefined): ListedImage {
+  const { manifest, upstreams } = image;
   const { json } = manifest;
   return {
     uuid: manifest.uuid,
@@ -89,10 +81,10 @@ export function describeImage(
     size: sizeOf(manifest),
     origin: manifest.origin ?? null,
     upstreams,
-    listed: isListed,
+    listed: facts.isListed(image),
     cached: facts.isCached(image),
     pinned: facts.isPinned(image),
-    conflict: contradicted.has(manifest.uuid),
+    conflict: facts.isContradicted(image),
     lastUsedAt: usedAtMs === undefined ? null : new Date(usedAtMs).toISOString(),
   };
 }

@@ -1,10 +1,10 @@
 /** `prefetch`: fetches images before anybody asks for them. What clients want goes before it. */
 import type { Catalog } from '../catalog/catalog.ts';
-import type { KnownImage, KnownImages } from '../catalog/known-images.ts';
+import type { KnownImage } from '../catalog/known-images.ts';
 import { roughSize } from '../config/units.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { Sha1Hex } from '../imgapi/ids.ts';
-import { completeChains, type Unresolvable } from '../prefetch/complete-chains.ts';
+import type { Unresolvable } from '../prefetch/complete-chains.ts';
 import type { PrefetchHolds } from '../prefetch/holds.ts';
 import { orAborted } from '../prefetch/or-aborted.ts';
 import { planPrefetch, type PlannedImage, type PrefetchPlan } from '../prefetch/plan.ts';
@@ -13,7 +13,7 @@ import { runPrefetch, type PrefetchedImage, type PrefetchRunnerDeps } from '../p
 import { createPrefetchSources } from '../prefetch/sources.ts';
 import { labelOf, type ImageLabel } from './image-label.ts';
 import type { Operation, OperationContext } from './operation.ts';
-import { unknownOrigin, type Selection } from './selection.ts';
+import { collectWanted, type WantedDeps } from './prefetch-wanted.ts';
 
 export interface PrefetchInput {
   readonly selectors: readonly string[];
@@ -75,6 +75,8 @@ export interface PrefetchResult {
   readonly plan: PrefetchPlanReport;
   /** What was to be fetched, in the order it was: an origin before what rests on it. */
   readonly planned: readonly PlannedLabel[];
+  /** Selected, and of no use: an origin of theirs is among the `unresolvable` of the plan. */
+  readonly lackingOrigin: readonly ImageLabel[];
   /** These three are empty in a dry run. */
   readonly fetched: readonly ImageLabel[];
   readonly already: readonly ImageLabel[];
@@ -84,9 +86,7 @@ export interface PrefetchResult {
   readonly warnings: readonly string[];
 }
 
-export interface PrefetchDeps extends Omit<PrefetchRunnerDeps, 'sourcesOf'>, PrefetchRoomDeps {
-  readonly selection: Pick<Selection, 'some' | 'one'>;
-  readonly known: KnownImages;
+export interface PrefetchDeps extends Omit<PrefetchRunnerDeps, 'sourcesOf'>, PrefetchRoomDeps, WantedDeps {
   readonly catalog: Pick<Catalog, 'feeds' | 'peek'>;
   readonly isStored: (sha1: Sha1Hex) => boolean;
   /** Keeps the icon of an image that has one. Rejects where it cannot be had. */
@@ -123,7 +123,7 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
   async function prefetch(input: PrefetchInput, context: OperationContext, ends: PrefetchedImage[]) {
     const { signal } = context;
     const tell = (event: PrefetchEvent): void => context.onEvent(event);
-    const wanted = await collect(deps, input.selectors, signal);
+    const wanted = await collectWanted(deps, input.selectors, signal);
     const plan = planPrefetch(wanted.images, ({ sha1 }) => deps.isStored(sha1));
     const release = deps.holds.hold(wanted.images.flatMap(({ manifest: { files } }) => files.map(({ sha1 }) => sha1)));
     try {
@@ -132,7 +132,7 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
       tell({ type: 'plan', ...report });
       const warnings = room.fits ? wanted.warnings : [...wanted.warnings, tooLarge(room)];
       const planned = plan.images.filter(isToFetch).map(plannedLabel);
-      const about = { plan: report, planned, warnings };
+      const about = { plan: report, planned, lackingOrigin: wanted.lackingOrigin.map(labelOf), warnings };
       if (input.dryRun === true) return { dryRun: true, ...about, fetched: [], already: [], failed: [], bytes: 0 };
       if (!room.fits) throw new MirrorError('InsufficientSpace', tooLarge(room));
       let bytes = 0;
@@ -191,34 +191,6 @@ async function fetchIcons(
     }
   }
   return warnings;
-}
-
-interface Wanted {
-  readonly images: readonly KnownImage[];
-  readonly unresolvable: readonly Unresolvable[];
-  readonly warnings: readonly string[];
-}
-
-/** What is selected, with the origins of it that are in no list. */
-async function collect(deps: PrefetchDeps, selectors: readonly string[], signal: AbortSignal): Promise<Wanted> {
-  const { images, missingOrigins, warnings } = await orAborted(deps.selection.some(selectors), signal);
-  if (missingOrigins.length === 0) return { images, unresolvable: [], warnings };
-  const wanted = new Set(images.map(({ manifest }) => manifest.uuid));
-  const { found, unresolvable } = await completeChains(
-    missingOrigins,
-    (uuid) => wanted.has(uuid),
-    async (uuid) => deps.selection.one(uuid),
-    signal,
-  );
-  const told = new Set(missingOrigins.map(unknownOrigin));
-  return {
-    images: [...images, ...found],
-    unresolvable,
-    warnings: [
-      ...warnings.filter((warning) => !told.has(warning)),
-      ...unresolvable.map(({ uuid, reason }) => `origin ${uuid}: ${reason}`),
-    ],
-  };
 }
 
 function reportOf(plan: PrefetchPlan, room: PrefetchRoom, unresolvable: readonly Unresolvable[]): PrefetchPlanReport {

@@ -19,6 +19,8 @@ export interface RefreshResult {
   }[];
   /** Images in the merged list. */
   readonly images: number;
+  /** Of which an upstream says otherwise than what is remembered, found now or before. */
+  readonly conflicts: number;
 }
 
 export function createRefresh(deps: {
@@ -35,6 +37,7 @@ export function createRefresh(deps: {
       const state = deps.catalog.state();
       return {
         images: state.images,
+        conflicts: state.conflicts,
         upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem }) => ({
           name: upstream,
           images,

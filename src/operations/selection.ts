@@ -5,8 +5,9 @@ import type { Resolver } from '../catalog/resolve.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { isImageUuid, type ImageUuid } from '../imgapi/ids.ts';
 import type { Facts } from '../selector/match.ts';
+import { explainWords } from '../selector/meant-by.ts';
 import { formatNoMatch } from '../selector/no-match.ts';
-import { formatSelectorProblem, parseSelectors } from '../selector/parse.ts';
+import { formatSelectorProblem, parseSelectors, type SelectorProblem } from '../selector/parse.ts';
 import { select } from '../selector/select.ts';
 import type { Selector } from '../selector/selector.ts';
 
@@ -53,8 +54,16 @@ export function createSelection(deps: SelectionDeps): Selection {
     return found.kind === 'absent' ? undefined : { ...found.entry, isListed: false };
   }
 
+  /** @throws MirrorError ValidationFailed: all problems of all selectors in one */
+  async function parse(texts: readonly string[]): Promise<readonly Selector[]> {
+    const parsed = parseSelectors(texts);
+    if (parsed.ok) return parsed.selectors;
+    const hasWords = parsed.problems.some(({ word }) => word !== undefined);
+    throw wrongSelectors(hasWords ? explainWords(parsed.problems, (await known.all()).images, facts) : parsed.problems);
+  }
+
   async function choose(texts: readonly string[]): Promise<SelectedImages & { readonly empty: readonly string[] }> {
-    const selectors = texts.length === 0 ? [EVERYTHING] : parse(texts);
+    const selectors = texts.length === 0 ? [EVERYTHING] : await parse(texts);
     await whenCounted();
     const { images: listed, isComplete } = await known.all(channelFor(selectors));
     const warnings: string[] = [];
@@ -100,13 +109,10 @@ export function unknownOrigin(uuid: ImageUuid): string {
   return `origin ${uuid} is in no list that is known`;
 }
 
-/** All problems of all selectors in one error. */
-function parse(texts: readonly string[]): readonly Selector[] {
-  const parsed = parseSelectors(texts);
-  if (parsed.ok) return parsed.selectors;
-  const lines = parsed.problems.map((problem) => `selector ${formatSelectorProblem(problem)}`);
+function wrongSelectors(problems: readonly SelectorProblem[]): MirrorError {
+  const lines = problems.map((problem) => `selector ${formatSelectorProblem(problem)}`);
   const errors = lines.map((message) => ({ field: 'selectors', code: 'Invalid' as const, message }));
-  throw new MirrorError('ValidationFailed', lines.join('\n'), { errors });
+  return new MirrorError('ValidationFailed', lines.join('\n'), { errors });
 }
 
 function unknownUuids(selectors: readonly Selector[], images: readonly KnownImage[]): readonly ImageUuid[] {

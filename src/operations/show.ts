@@ -4,7 +4,9 @@ import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import { isImageUuid } from '../imgapi/ids.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import type { ManifestJson } from '../imgapi/manifest.ts';
+import { UUID_START } from '../selector/selector.ts';
 import type { TrustConflict } from '../trust/conflict.ts';
+import { labelOf, type ImageLabel } from './image-label.ts';
 import { describeImage, lastUseOf, type ListDeps, type ListedImage } from './list.ts';
 import type { Operation } from './operation.ts';
 
@@ -19,6 +21,8 @@ export interface ShownImage extends ListedImage {
     readonly known: boolean;
     readonly cached: boolean;
   }[];
+  /** The known images that rest on it themselves, in the order of lists. */
+  readonly children: readonly (ImageLabel & { readonly cached: boolean })[];
   /** What is remembered of it, and what upstreams say in place of that; null if none does. */
   readonly contradiction: TrustConflict | null;
 }
@@ -46,8 +50,7 @@ export interface ShowDeps extends ListDeps {
 const MAX_ORIGINS = 64;
 
 export function createShow(deps: ShowDeps): Operation<{ readonly uuid: string }, ShownImage> {
-  async function originsOf(image: KnownImage): Promise<ShownImage['origins']> {
-    const { images } = await deps.known.all();
+  function originsOf(image: KnownImage, images: readonly KnownImage[]): ShownImage['origins'] {
     const byUuid = new Map(images.map((known) => [known.manifest.uuid, known]));
     const origins: ShownImage['origins'][number][] = [];
     let next = image.manifest.origin;
@@ -57,18 +60,37 @@ export function createShow(deps: ShowDeps): Operation<{ readonly uuid: string },
         origins.push({ uuid: next, name: '', version: '', known: false, cached: false });
         break;
       }
-      const { uuid, name, version, cached } = describeImage(origin, deps.facts, new Set(), undefined);
+      const { uuid, name, version, cached } = describeImage(origin, deps.facts, undefined);
       origins.push({ uuid, name, version, known: true, cached });
       next = origin.manifest.origin;
     }
     return origins;
   }
 
+  function childrenOf({ manifest: { uuid } }: KnownImage, images: readonly KnownImage[]): ShownImage['children'] {
+    return images
+      .filter(({ manifest }) => manifest.origin === uuid)
+      .map((child) => Object.assign({ cached: deps.facts.isCached(child) }, labelOf(child)));
+  }
+
+  /** The beginning of a uuid is looked for among the known images; a whole one at the upstreams too. */
+  async function find(uuid: string): Promise<KnownImage> {
+    if (isImageUuid(uuid)) return deps.selection.one(uuid);
+    if (!UUID_START.test(uuid)) {
+      const message = `${JSON.stringify(uuid)} is no uuid, nor the first 8 digits or more of one`;
+      throw new MirrorError('ValidationFailed', message);
+    }
+    const { images } = await deps.selection.some([uuid]);
+    const [image] = images;
+    if (image === undefined) throw new MirrorError('NothingSelected', `no image has a uuid that begins with ${uuid}`);
+    return image;
+  }
+
   return {
     async run({ uuid }) {
       const lower = uuid.toLowerCase();
-      if (!isImageUuid(lower)) throw new MirrorError('ValidationFailed', `${JSON.stringify(uuid)} is no uuid`);
-      const image = await deps.selection.one(lower);
+      const image = await find(lower);
+      const { images } = await deps.known.all();
       const files = image.manifest.files.map(async ({ sha1, size }): Promise<ShownFile> => {
         const usedAtMs = await deps.lastUse(sha1);
         return {
@@ -81,9 +103,10 @@ export function createShow(deps: ShowDeps): Operation<{ readonly uuid: string },
         };
       });
       return {
-        ...describeImage(image, deps.facts, deps.conflicts(), await lastUseOf(image, deps.lastUse)),
+        ...describeImage(image, deps.facts, await lastUseOf(image, deps.lastUse)),
         files: await Promise.all(files),
-        origins: await originsOf(image),
+        origins: originsOf(image, images),
+        children: childrenOf(image, images),
         contradiction: deps.contradictionOf(image.manifest.uuid) ?? null,
         manifest: image.manifest.json,
       };

@@ -34,7 +34,7 @@ export interface StatusResult {
     readonly quarantinedFiles: number;
     readonly quarantinedBytes: number;
     readonly pinned: number;
-    /** ISO 8601; null: never ended well. */
+    /** ISO 8601: when all that is stored had last been read again; null: that was never, or nothing stored has been. */
     readonly scrubbedAt: string | null;
   };
   /** Since the start. */
@@ -47,6 +47,8 @@ export interface UpstreamStatus {
   readonly url: string;
   /** Whether its last list came; null before the first has been tried. */
   readonly up: boolean | null;
+  /** True: it gave a list that is empty or much shorter than the last, which stays in force until the new one is accepted. */
+  readonly held: boolean;
   readonly images: number;
   /** Seconds since its list was last confirmed; null if it never was. */
   readonly listAgeSeconds: number | null;

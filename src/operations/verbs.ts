@@ -1,10 +1,10 @@
 /** Every verb: how it is reached over HTTP and what it takes. The API, its description and the command line read this one table. */
 import type { FieldSpec } from './fields.ts';
+import { UUID_START } from '../selector/selector.ts';
 import { LIST_ORDERS, SORT_PATTERN } from './list-order.ts';
 import type { Operation, VerbSpec } from './operation.ts';
 
 const MAX_SELECTORS = 1_000;
-const UUID = /^[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}$/i;
 
 const SELECTORS: FieldSpec = {
   kind: 'texts',
@@ -17,10 +17,10 @@ const SELECTORS: FieldSpec = {
 const UUID_FIELD: FieldSpec = {
   kind: 'text',
   maxLength: 36,
-  pattern: UUID,
-  format: 'a uuid of 8-4-4-4-12 hexadecimal digits',
+  pattern: new RegExp(UUID_START.source, 'i'),
+  format: 'a uuid of 8-4-4-4-12 hexadecimal digits, or its beginning from 8 digits on',
   isRequired: true,
-  about: "The image's uuid.",
+  about: "The image's uuid, or its beginning from 8 digits on, if no other known image's uuid begins so.",
 };
 function pathField(about: string, isRequired: boolean): FieldSpec {
   return { kind: 'text', maxLength: 4_096, pattern: /^\/[^\0]*$/, format: 'an absolute path', isRequired, about };
@@ -86,7 +86,14 @@ export const VERBS = {
     method: 'POST',
     path: 'accept',
     summary: 'Take what an upstream now says of images in place of what is remembered',
-    fields: { dryRun: DRY_RUN, selectors: { ...SELECTORS, about: 'The uuids of the images.' } },
+    fields: {
+      dryRun: DRY_RUN,
+      selectors: {
+        ...SELECTORS,
+        about:
+          'The uuids of the images, or their beginnings from 8 digits on, if no other image in conflict has such a uuid.',
+      },
+    },
   },
   refresh: {
     method: 'POST',

@@ -15,6 +15,10 @@ export interface Facts<T extends Selectable> {
   /** All its files are stored. */
   readonly isCached: (image: T) => boolean;
   readonly isPinned: (image: T) => boolean;
+  /** An upstream says something else of it than what is remembered. */
+  readonly isContradicted: (image: T) => boolean;
+  /** In a list that clients see. */
+  readonly isListed: (image: T) => boolean;
   /** The names of the upstreams that have it. */
   readonly upstreamsOf: (image: T) => readonly string[];
   /** Empty where its upstream has no channels: such an image is in none, whatever the pattern. */
@@ -67,6 +71,17 @@ export function sizeOf({ files }: Manifest): number {
 }
 
 function factMatcher<T extends Selectable>(word: FactWord, facts: Facts<T>): (image: T) => boolean {
-  if (word === 'pinned') return facts.isPinned;
-  return word === 'cached' ? facts.isCached : (image) => !facts.isCached(image);
+  switch (word) {
+    case 'pinned':
+      return facts.isPinned;
+    case 'conflict':
+      return facts.isContradicted;
+    case 'unlisted':
+      return (image) => !facts.isListed(image);
+    case 'not-cached':
+      return (image) => !facts.isCached(image);
+    case 'cached':
+    default:
+      return facts.isCached;
+  }
 }

@@ -53,13 +53,14 @@ export function explainNoMatch<T extends Selectable>(
   };
 }
 
-/** One line: `"name=bsae os=linux" selects no image of 512: name=bsae alone matches none, os=linux 40; the nearest name is base`. */
+/** One line: `"name=bsae os=linux" selects no image of 512: name=bsae alone matches none, os=linux 40; near it: name=base`. */
 export function formatNoMatch({ selector, known, terms, hints }: NoMatch): string {
   if (known === 0) return `${quote(selector)} selects no image: none is known`;
   const alone = terms.map(({ term, images }, at) => {
     return `${escape(term)}${at === 0 ? ' alone matches' : ''} ${images === 0 ? 'none' : images}`;
   });
-  const understood = alone.length === 0 ? '' : `: ${alone.join(', ')}`;
+  // A single term matches alone what the selector does.
+  const understood = alone.length < 2 ? '' : `: ${alone.join(', ')}`;
   return `${quote(selector)} selects no image of ${known}${understood}${hints.map((hint) => `; ${hint}`).join('')}`;
 }
 

@@ -1,12 +1,15 @@
 /** Texts to selectors, or everything that is wrong with them: what, where, and what would be right. */
 import { nearest } from '../config/nearest.ts';
-import { quote } from '../config/problem.ts';
+import { escape, quote } from '../config/problem.ts';
 import { parseSize, UNITS } from '../config/units.ts';
+import { termFor } from './meant-by.ts';
 import { parsePeriod, PERIOD_EXAMPLES } from './period.ts';
+import { printTerm } from './print.ts';
 import {
   COMPARISONS,
   FACT_WORDS,
   TEXT_KEYS,
+  UUID_START,
   type Comparison,
   type FactWord,
   type Selector,
@@ -27,6 +30,8 @@ export interface SelectorProblem {
   readonly message: string;
   /** A term that may have been meant. */
   readonly suggestion?: string;
+  /** A word that is no term, but may be in a name: `explainWords` says of which images. */
+  readonly word?: string;
 }
 
 export type ParsedSelector =
@@ -42,32 +47,29 @@ export const MAX_SELECTOR_LENGTH = 4096;
 /** Most terms of one selector: each costs a look at every image. */
 const MAX_TERMS = 50;
 const MAX_LATEST = 1_000_000;
+/** Longest word that may be in a name. */
+const MAX_WORD = 100;
 
 const KEYS = [...TEXT_KEYS, 'tag.KEY', 'published', 'size', 'latest'];
 const WORDS = ['with-origins', ...FACT_WORDS];
 const EVERYTHING = `known are a uuid, ${KEYS.map((key) => `${key}=`).join(', ')}, ${WORDS.join(', ')}`;
-/** At least 8 characters of a uuid, all of its form. */
-const UUID_START =
-  /^[0-9a-f]{8}(?:-(?:[0-9a-f]{0,4}|[0-9a-f]{4}-(?:[0-9a-f]{0,4}|[0-9a-f]{4}-(?:[0-9a-f]{0,4}|[0-9a-f]{4}-[0-9a-f]{0,12}))))?$/;
 
 /** What one term says: a condition, or how many, or that origins belong to it; or what is wrong with it. */
 type Reading =
   | { readonly term: Term }
   | { readonly latest: number }
   | { readonly withOrigins: true }
-  | { readonly message: string; readonly suggestion?: string };
+  | { readonly message: string; readonly suggestion?: string; readonly word?: string };
 
 /** Parses one selector, such as `name=base-64* os=smartos latest=2 with-origins`. Never throws. */
 export function parseSelector(text: string): ParsedSelector {
   const problems: SelectorProblem[] = [];
-  const report = (token: Token | undefined, message: string, suggestion?: string): void => {
-    problems.push({
-      selector: text,
-      term: token?.source ?? '',
-      position: token?.position ?? 0,
-      message,
-      ...(suggestion === undefined ? {} : { suggestion }),
-    });
+  const report = (
+    token: Token | undefined,
+    message: string,
+    more: Pick<SelectorProblem, 'suggestion' | 'word'> = {},
+  ) => {
+    problems.push({ selector: text, term: token?.source ?? '', position: token?.position ?? 0, message, ...more });
   };
   const wrong = (): ParsedSelector => ({ ok: false, problems });
 
@@ -89,7 +91,8 @@ export function parseSelector(text: string): ParsedSelector {
   for (const token of tokens.slice(0, MAX_TERMS)) {
     const reading = readTerm(token.text);
     if ('message' in reading) {
-      report(token, reading.message, reading.suggestion);
+      const { message, ...more } = reading;
+      report(token, message, more);
     } else if ('withOrigins' in reading) {
       withOrigins = true;
     } else if ('latest' in reading) {
@@ -130,7 +133,7 @@ export function checkSelectors(texts: readonly string[]): readonly SelectorProbl
 /** One line: `"nmae=base", character 1: unknown key "nmae"; did you mean name=base?` */
 export function formatSelectorProblem({ selector, term, position, message, suggestion }: SelectorProblem): string {
   const where = term === '' ? quote(selector) : `${quote(selector)}, character ${position + 1}`;
-  return `${where}: ${message}${suggestion === undefined ? '' : `; did you mean ${suggestion}?`}`;
+  return `${where}: ${message}${suggestion === undefined ? '' : `; did you mean ${escape(suggestion)}?`}`;
 }
 
 function readTerm(text: string): Reading {
@@ -154,9 +157,11 @@ function readWord(text: string): Reading {
   if (key !== undefined && isTextKey(key)) return { message: `${key} takes =`, suggestion: `${key}=*${part}*` };
   const word = nearest(text, WORDS);
   if (word !== undefined) return { message: `unknown term ${quote(text)}`, suggestion: word };
-  if (/^[0-9a-f]{1,7}$/.test(lower)) return { message: `${quote(text)} is too little of a uuid; 8 digits would do` };
+  const meant = text.length > MAX_WORD ? {} : { suggestion: printTerm(termFor('name', text)), word: text };
+  if (/^[0-9a-f]{1,7}$/.test(lower))
+    return { message: `${quote(text)} is too little of a uuid; 8 digits would do`, ...meant };
   if (/^[0-9a-f-]{9,}$/.test(lower)) return { message: `${quote(text)} is not of the form of a uuid` };
-  return { message: `${quote(text)} is no term; ${EVERYTHING}`, suggestion: `name=${text}` };
+  return { message: `${quote(text)} is no term; ${EVERYTHING}`, ...meant };
 }
 
 function readPair(key: string, comparison: Comparison, value: string): Reading {
@@ -206,10 +211,8 @@ function unknownKey(key: string, comparison: Comparison, value: string): Reading
 
 /** `2GB`, `2G` and `2 gib` are most likely `2GiB`. */
 function sizeMeant(comparison: Comparison, value: string): { readonly suggestion?: string } {
-  const [, amount, prefix] = /^(\d+(?:\.\d+)?)\s?([kmgt])i?b?$/i.exec(value) ?? [];
-  if (amount === undefined || prefix === undefined) return {};
-  const unit = prefix.toLowerCase() === 'k' ? 'KiB' : `${prefix.toUpperCase()}iB`;
-  return { suggestion: `size${comparison}${amount}${unit}` };
+  const meant = UNITS.size.meant(value);
+  return meant === undefined ? {} : { suggestion: `size${comparison}${meant}` };
 }
 
 function sampleOf(key: string): string {

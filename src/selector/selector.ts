@@ -8,8 +8,12 @@ import type { PublishedAt } from '../imgapi/published-at.ts';
 export const TEXT_KEYS = ['name', 'version', 'os', 'type', 'upstream', 'channel'] as const;
 export type TextKey = (typeof TEXT_KEYS)[number];
 
+/** At least 8 characters of a uuid, all of its form, in lower case. */
+export const UUID_START =
+  /^[0-9a-f]{8}(?:-(?:[0-9a-f]{0,4}|[0-9a-f]{4}-(?:[0-9a-f]{0,4}|[0-9a-f]{4}-(?:[0-9a-f]{0,4}|[0-9a-f]{4}-[0-9a-f]{0,12}))))?$/;
+
 /** Words that ask for a fact about an image. */
-export const FACT_WORDS = ['cached', 'not-cached', 'pinned'] as const;
+export const FACT_WORDS = ['cached', 'not-cached', 'pinned', 'conflict', 'unlisted'] as const;
 export type FactWord = (typeof FACT_WORDS)[number];
 
 /** Tells from how an image stands to the value (negative: less or earlier, 0: the same or within) whether that is right. */

@@ -16,7 +16,18 @@ export function unavailable(
   evidence: { readonly cause?: unknown; readonly status?: number } = {},
 ): MirrorError {
   const details = { upstream, reason, ...(evidence.status === undefined ? {} : { status: evidence.status }) };
-  return new MirrorError('UpstreamUnavailable', `upstream ${upstream}: ${message}`, { cause: evidence.cause, details });
+  return new MirrorError('UpstreamUnavailable', `${prefixOf(upstream)}${message}`, { cause: evidence.cause, details });
+}
+
+/** What an error says without the name of its upstream: for where that stands beside it. */
+export function withoutName(upstream: string, error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  const prefix = prefixOf(upstream);
+  return message.startsWith(prefix) ? message.slice(prefix.length) : message;
+}
+
+function prefixOf(upstream: string): string {
+  return `upstream ${upstream}: `;
 }
 
 /** The reason an error of `unavailable` carries; `body` for any other error. */

@@ -107,10 +107,12 @@ test('commands hand their work to the mirror that runs on the directory', async 
   assert.equal(wrong.code, 1, 'there is no conflict to accept');
   assert.equal((await type('list', 'nmae=x')).code, 2);
   here.upstream.images.add(makeImage({ name: 'other', version: '3.0', uuid: other.uuid, size: 100_001 }));
-  await type('refresh');
+  const refreshed = await type('refresh');
+  assert.equal(refreshed.code, 0);
+  assert.match(refreshed.out, /^1 image in conflict, .*: imgapi-mirror list conflict$/m);
   const conflict = await type('show', other.uuid);
-  assert.match(conflict.out, new RegExp(`^remembered +${other.files[0]?.sha1} 100000 bytes `, 'm'));
-  assert.match(conflict.out, /^contradicted +[0-9a-f]{40} 100001 bytes \(127.0.0.1, since /m);
+  assert.match(conflict.out, new RegExp(`^remembered +${other.files[0]?.sha1}, 97.7KiB \\(100000 bytes\\), `, 'm'));
+  assert.match(conflict.out, /^contradicted +[0-9a-f]{40}, 97.7KiB \(100001 bytes\), as 127.0.0.1 says since /m);
   assert.equal((await type('pin', 'name=nothing')).code, 1);
   assert.equal((await type('list', 'name=nothing')).code, 0);
 });
@@ -129,10 +131,16 @@ test('without a mirror the same commands work on the directory themselves', asyn
   const evicted = await type('evict', 'cached', '--yes');
   assert.match(evicted.out, new RegExp(`^evicted ${other.uuid}`, 'm'), evicted.err);
   assert.match((await type('scrub')).out, /^2 files .* checked, 0 rotten/);
-  assert.match((await type('status')).out, /not running[^]*^images +3 listed, 2 files stored/m, 'all is counted');
+  here.upstream.forget();
+  const { out } = await type('status');
+  assert.match(out, /not running[^]*^images +3 listed, 2 files stored/m, 'all is counted');
+  assert.doesNotMatch(out, /^(?:LAN|WAN|files) /m, 'no figures of a mirror that does not run');
+  assert.match(out, /^integrity .*all read again: 2\d{3}-/m, 'what the scrub before has done is remembered');
+  assert.match(out, /^up +not asked +3 +[\d.]+m?s +-$/m, 'the list is that of the mirror that ran');
+  assert.equal(here.upstream.requests.length, 0, 'nobody was asked');
   const refreshed = await type('refresh');
   assert.equal(refreshed.err, '', 'a command that needs no count ends without a word about it');
-  assert.match((await type('evict', 'name=other')).out, /^nothing is stored of 1 more$/m);
+  assert.match((await type('evict', 'name=other')).out, /^nothing is stored of 1 image$/m);
 
   const again = await startServing(t, { cwd: here.cwd, dir: here.dir, upstreams: [here.upstream.url] });
   const kept = await type('evict', child.uuid, '--yes');
@@ -196,4 +204,15 @@ test('somebody else’s directory is not taken for a broken one: the command say
     ...(isRoot ? { uid: nobody, gid: nobody } : {}),
   });
   await assert.rejects(command, { code: 1, stderr: /EACCES.*permission denied.*--mirror URL\n$/ });
+  // As it is while a mirror runs there: its secret is for nobody else.
+  await chmod(here.dir, 0o755);
+  await startServing(t, { cwd: here.cwd, dir: here.dir, upstreams: [here.upstream.url] });
+  await chmod(path.join(here.dir, 'serving.json'), isRoot ? 0o600 : 0o000);
+  const whileItRuns = run(process.execPath, [ENTRY, 'status', '--cache-dir', here.dir], {
+    cwd: '/',
+    timeout: 30_000,
+    ...(isRoot ? { uid: nobody, gid: nobody } : {}),
+  });
+  const stderr = /serving\.json cannot be read: EACCES; run this as root or as the mirror’s user, or .*--mirror URL\n$/;
+  await assert.rejects(whileItRuns, { code: 1, stderr });
 });

@@ -16,6 +16,7 @@ test('the doctor finds the mirror by its cache directory, examines it, and does 
   const dir = path.join(cwd, 'cache');
   const mirror = await startServing(t, { cwd, dir, upstreams: [upstream.url] });
   const args = ['doctor', '--cache-dir', dir, '--upstream', upstream.url];
+  await (await fetch(`${mirror.url}/images/${image.uuid}/file`)).arrayBuffer();
 
   const well = runEntry(t, args, { cwd, env });
   assert.equal(await well.ended, 0, well.out());

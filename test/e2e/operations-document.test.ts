@@ -67,7 +67,7 @@ test('the commands of docs/operations.md work as they are written', async (t) =>
       continue;
     }
     assert.equal(words[0], 'run', `line ${line}`);
-    if (text.startsWith('imgapi-mirror list | grep conflict')) {
+    if (text.startsWith('imgapi-mirror list conflict')) {
       upstream.images.add(rebuilt);
       await run('imgapi-mirror refresh', line);
     }
@@ -84,6 +84,7 @@ test('the commands of docs/operations.md work as they are written', async (t) =>
   assert.match(said('prefetch'), /^would fetch [^]*^1 image fetched/m);
   assert.match(said('imgapi-mirror pin'), new RegExp(`^pinned ${image.uuid}`, 'm'));
   assert.match(said('refresh --mirror'), /"dryRun": true/);
+  assert.match(said('imgapi-mirror list conflict'), new RegExp(`^${image.uuid} .*conflict$`, 'm'));
   assert.match(
     said('imgapi-mirror accept'),
     new RegExp(`^would accept [^]*^accepted ${image.uuid}: ${rebuilt.files[0]?.sha1}`, 'm'),

@@ -43,6 +43,7 @@ test('at SIGTERM a running response is finished, no new one begun, and the exit 
   assert.equal(answer.sha1, image.files[0]?.sha1);
   assert.equal(await mirror.ended, 0);
   assert.ok(mirror.log().some(({ msg, signal }) => msg === 'stopping' && signal === 'SIGTERM'));
+  assert.equal(mirror.log().at(-1)?.['msg'], 'stopped');
   assert.ok(mirror.log().some(({ msg, bodyBytes }) => msg === 'response finished' && bodyBytes === 400_000));
 });
 

@@ -66,7 +66,11 @@ test('wrong tokens are counted per address: after ten of them comes 429', async 
     statuses.push((await write(mirror, 'refresh', {}, { headers: { authorization: `Bearer guess-${tries}` } })).status);
   assert.deepEqual(new Set(statuses.slice(0, 10)), new Set([401]));
   assert.equal(statuses.at(-1), 429);
-  assert.equal((await write(mirror, 'refresh', {})).status, 429, 'the token could be guessed: it waits');
+  const right = await write(mirror, 'refresh', {});
+  assert.equal(right.status, 429, 'the token could be guessed: it waits');
+  const seconds = Number(right.headers['retry-after']);
+  assert.ok(seconds >= 1 && seconds <= 5, `${seconds}`);
+  assert.match(String(fieldsOf(right.json)['message']), new RegExp(`: try again in ${seconds} s$`));
   const secret = await write(mirror, 'refresh', {}, { headers: { authorization: `Bearer ${ADMIN_SECRET}` } });
   assert.equal(secret.status, 200, 'the secret of the run could not: the local operator is not shut out');
 });
@@ -104,6 +108,11 @@ test('a path knows its methods', async (t) => {
   assert.equal(read.status, 405);
   assert.equal(read.headers['allow'], 'POST, DELETE');
   assert.equal((await ask(`${API}/nothing`)).status, 404);
+  for (const url of [API, `${API}/`]) {
+    const described = await ask(url);
+    assert.deepEqual([described.status, described.headers.location], [302, `${API}/openapi.json`]);
+    assert.equal((await ask(url, { method: 'POST' })).headers['allow'], 'GET, HEAD');
+  }
   assert.equal((await write(mirror, 'status', {})).status, 405);
 });
 

@@ -15,6 +15,7 @@ import { createCaptureLog } from '../support/capture-log.ts';
 import { startImageServer, type Behaviour, type ImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
 import { startMirror } from '../support/mirror.ts';
+import { rawRequest } from '../support/raw-request.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
 import { tlsFile } from '../support/tls.ts';
 import { fakeIo } from '../unit/cli/fake-io.ts';
@@ -86,7 +87,7 @@ test('a mirror that is well is named with its address', async (t) => {
   assert.equal(address, mirror.url);
   assert.deepEqual(
     findings.map(({ verdict }) => verdict),
-    ['ok'],
+    ['ok', 'ok'],
   );
   assert.match(findings[0]?.found ?? '', new RegExp(`^process 4242 serves ${mirror.url}, healthy`));
 });
@@ -99,6 +100,32 @@ test('a mirror that hangs, or whose port is another’s, is a problem', async (t
   const other = await imageServer(t);
   const [foreign] = (await running(await heldDir(t, other.url))).findings;
   assert.match(foreign?.found ?? '', /health is HTTP status 404/);
+});
+
+test('what waits for somebody is told of, each with the command for it', async (t) => {
+  const [first, ...rest] = [1, 2, 3, 4].map((n) => makeImage({ name: `i${n}`, size: 1_000 }));
+  assert.ok(first);
+  const liar = makeImage({ uuid: first.uuid, name: 'i1', size: 2_000 });
+  const server = await startImageServer({ images: [first, ...rest] });
+  const other = await startImageServer({ images: [] });
+  t.after(async () => Promise.all([server.close(), other.close()]));
+  const mirror = await startMirror(t, { upstreams: [server.url, other.url] });
+  for (const { uuid } of rest) server.images.remove(uuid);
+  other.images.add(liar);
+  await mirror.app.catalog.refresh();
+  await writeFile(path.join(mirror.dir, 'quarantine', `${'a'.repeat(40)}-1`), 'wrong');
+  const { findings } = await running(await heldDir(t, mirror.url));
+  const warnings = findings.filter(({ verdict }) => verdict === 'warning');
+  assert.equal(warnings.length, findings.length - 1, JSON.stringify(findings));
+  const [held, conflict, quarantine] = warnings.map(({ found, todo }) => `${found} -> ${todo}`);
+  assert.match(held ?? '', /^list of up0: .*shrank from 4 to 1: held back -> .*imgapi-mirror refresh --accept/);
+  assert.match(conflict ?? '', /^1 image in conflict: .*imgapi-mirror list conflict .*imgapi-mirror accept UUID/);
+  assert.match(quarantine ?? '', /^1 file in quarantine: .*imgapi-mirror scrub/);
+  await server.stop();
+  await mirror.app.catalog.refresh();
+  const after = (await running(await heldDir(t, mirror.url))).findings;
+  assert.match(after[1]?.found ?? '', /^list of up0: .*ECONNREFUSED/);
+  assert.doesNotMatch(after[1]?.todo ?? '', /--accept/);
 });
 
 test('a mirror of another version is told to be restarted', async (t) => {
@@ -117,7 +144,7 @@ test('upstreams: well, failing, hanging, refusing, of another time', async (t) =
   server.behaviour = { status: 503 };
   assert.match((await upstreamFindings(server.url))[0]?.found ?? '', /^up: ping answers HTTP status 503/);
   server.behaviour = { hangHeaders: true };
-  assert.match((await upstreamFindings(server.url))[0]?.found ?? '', /^upstream up: did not answer in time/);
+  assert.match((await upstreamFindings(server.url))[0]?.found ?? '', /^up: did not answer in time/);
   await server.stop();
   const [refused] = await upstreamFindings(server.url);
   assert.match(refused?.found ?? '', /ECONNREFUSED/);
@@ -146,6 +173,8 @@ test('the command writes a line for each thing, the sum at the end, and exits 0 
   const cwd = await makeTempDir(t);
   const upstream = await imageServer(t);
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const [image] = upstream.images.all();
+  await rawRequest({ port: mirror.port, path: `/images/${image?.uuid}/file` });
   const { code, lines, err } = await typed(cwd, ['--upstream', upstream.url, '--as-client', mirror.url]);
   assert.deepEqual([code, err], [0, '']);
   const heads = lines.map((line) => line.split(/ {2,}/, 2).join(' '));
@@ -155,6 +184,7 @@ test('the command writes a line for each thing, the sum at the end, and exits 0 
     'warning mirror',
     'ok upstream',
     'ok ping',
+    'ok mirror',
     'ok list',
     'ok manifest',
     'ok file',

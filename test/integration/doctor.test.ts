@@ -61,6 +61,7 @@ async function listening(t: TestContext, server: Server): Promise<number> {
 test('a mirror that is well gets ok for everything, down to the last byte of its smallest file', async (t) => {
   const upstream = await imageServer(t);
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  await rawRequest({ port: mirror.port, path: `/images/${small.uuid}/file` });
   const findings = await examine(mirror.url);
   assert.deepEqual(headsOf(findings), ['ok ping', 'ok list', 'ok manifest', 'ok file']);
   assert.match(findings[0]?.found ?? '', /answers in \d+ ms: imgapi-mirror\//);
@@ -75,6 +76,37 @@ test('a file that the mirror has already is fetched rather than a smaller one it
   const findings = await examine(mirror.url);
   assert.match(findings.at(-1)?.found ?? '', new RegExp(`^${large.uuid}: .*X-Cache HIT`));
   assert.equal(upstream.countOf('file'), 1);
+});
+
+test('a mirror that has stored nothing is not made to, whether it can be asked what it has or hides that behind a proxy', async (t) => {
+  const upstream = await imageServer(t);
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const onlyImages: RequestListener = (request, response) => {
+    const { url = '', method = 'GET' } = request;
+    if (url.startsWith('/_mirror')) {
+      response.writeHead(404).end();
+      return;
+    }
+    const ask = { port: mirror.port, path: url, method, headers: { 'accept-version': '~2' } };
+    void rawRequest(ask).then(({ status, headers, body }) => {
+      const bare = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'connection'));
+      response.writeHead(status, bare).end(body);
+    });
+  };
+  const proxied = await listening(t, createHttp(onlyImages));
+  for (const url of [mirror.url, `http://127.0.0.1:${proxied}`]) {
+    const findings = await examine(url);
+    assert.deepEqual(headsOf(findings), ['ok ping', 'ok list', 'warning file', 'ok manifest'], url);
+    assert.match(findings[2]?.todo ?? '', new RegExp(`imgapi-mirror prefetch ${small.uuid}`));
+  }
+  assert.equal(upstream.countOf('file'), 0);
+  // Looking is no traffic of files.
+  for (const result of ['hit', 'miss']) {
+    assert.equal(await mirror.metric(`imgapi_mirror_cache_results_total{kind="file",result="${result}"}`), 0);
+  }
+  await rawRequest({ port: mirror.port, path: `/images/${small.uuid}/file` });
+  const found = (await examine(`http://127.0.0.1:${proxied}`)).at(-1);
+  assert.match(found?.found ?? '', new RegExp(`^${small.uuid}: .*X-Cache HIT`));
 });
 
 test('the server behind images.smartos.org is well too, though it does not know HEAD', async (t) => {

@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { COMMANDS } from '../../src/cli/commands.ts';
 import { runCli } from '../../src/cli/run.ts';
+import { makeCacheDir } from '../support/cache-dir.ts';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
 import { makeTempDir } from '../support/temp-dir.ts';
@@ -28,6 +29,7 @@ async function place(t: TestContext, env: Readonly<Record<string, string>> = {})
   const upstream = await startImageServer({ images: [parent, child] });
   t.after(async () => upstream.close());
   const cwd = await makeTempDir(t);
+  await makeCacheDir(path.join(cwd, 'cache'));
   const surroundings = {
     IMGAPI_MIRROR_CACHE_DIR: path.join(cwd, 'cache'),
     IMGAPI_MIRROR_CACHE_MIN_FREE_BYTES: '0',
@@ -154,6 +156,8 @@ test('done is 0, and so is what was done already; nothing pinned is evicted, whi
 test('an upstream that fails makes refresh and prefetch 1, and what is there can still be listed', async (t) => {
   const upstreams = JSON.stringify([{ name: 'gone', url: 'http://127.0.0.1:1', proxy: 'none' }]);
   const { type } = await place(t, { IMGAPI_MIRROR_UPSTREAMS: upstreams });
+  // Its name is in the first column.
+  assert.match((await type('refresh')).out, /^gone +0 +never +connect ECONNREFUSED 127\.0\.0\.1:1$/m);
   await expectCodes(type, [
     [1, 'refresh', '--json'],
     [0, 'list', '--json'],

@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { inspect } from 'node:util';
 import { startImageServer, type Behaviour } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
-import { startMirror, type TestMirror } from '../support/mirror.ts';
+import { ADMIN_TOKEN, startMirror, type TestMirror } from '../support/mirror.ts';
 import type { LogLine } from '../support/capture-log.ts';
 import { until } from '../support/wait-for.ts';
 import { createAsk } from './ask.ts';
@@ -158,4 +158,64 @@ test('nothing of the headers configured for an upstream is in any line or any an
   const everything = [...texts, inspect(mirror.log.lines, { depth: 12, maxStringLength: null, maxArrayLength: null })];
   assert.ok(!everything.join('\n').includes(SECRET));
   assert.equal(other.requests.length, 0);
+});
+
+test('whoever leaves an operation in the middle, and a stop, are no errors: what ran is said to be given up', async (t) => {
+  const image = makeImage({ size: 2_000_000 });
+  await using upstream = await startImageServer({ images: [image], behaviour: { stallAfterBytes: 1_000_000 } });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const prefetch = async (accept: string): Promise<void> => {
+    const leave = new AbortController();
+    const running = fetch(`${mirror.url}/_mirror/api/prefetch`, {
+      method: 'POST',
+      body: '{"selectors":["name=*"]}',
+      headers: { accept, 'content-type': 'application/json', authorization: `Bearer ${ADMIN_TOKEN}` },
+      signal: leave.signal,
+    }).then(async (answer) => answer.text());
+    await until(() => upstream.fileAnswers.running > 0);
+    leave.abort();
+    await assert.rejects(running);
+    await until(() => mirror.log.linesOf(/download given up/).length > 0);
+    await until(() => upstream.fileAnswers.running === 0);
+  };
+  for (const accept of ['application/x-ndjson', 'application/json']) {
+    mirror.log.clear();
+    await prefetch(accept);
+    await until(() => requestLines(mirror).length > 0);
+    assert.deepEqual([...mirror.log.linesOf('error'), ...mirror.log.linesOf('warn')], [], accept);
+    assert.equal(mirror.log.linesOf(/^admin$/).at(-1)?.fields['outcome'], 'abandoned');
+  }
+  mirror.log.clear();
+  const held = createAsk(mirror)(`/images/${image.uuid}/file`).catch(() => undefined);
+  await until(() => upstream.fileAnswers.running > 0);
+  await mirror.close();
+  await held;
+  assert.equal(mirror.log.linesOf(/download given up/).length, 1);
+  assert.deepEqual(mirror.log.linesOf('error'), []);
+});
+
+test('that an upstream fails is said when it begins and when it ends, however often it is tried between', async (t) => {
+  const images = [makeImage({ size: 1_000 })];
+  await using upstream = await startImageServer({ images });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  await upstream.stop();
+  const opened = 'imgapi_mirror_upstream_breaker_transitions_total{upstream="up0",kind="list",to="open"}';
+  await until(
+    async () => {
+      await mirror.app.catalog.refresh();
+      // Its cool-down is over, and it is tried and fails again.
+      return (await mirror.metric(opened)) >= 2;
+    },
+    { deadlineMs: 20_000, everyMs: 200 },
+  );
+  assert.equal(mirror.log.linesOf(/^upstream is failing$/).length, 1);
+  await upstream.restart();
+  await until(
+    async () => {
+      await mirror.app.catalog.refresh();
+      return mirror.log.linesOf(/^upstream is well again$/).length === 1;
+    },
+    { deadlineMs: 20_000, everyMs: 200 },
+  );
+  assert.equal(mirror.log.linesOf(/^upstream is failing$/).length, 1);
 });

@@ -158,6 +158,35 @@ test('a running download and its followers are seen while they run, and an abort
   assert.equal(await mirror.metric('imgapi_mirror_cache_reserved_bytes'), 0);
 });
 
+/** File requests answered with a 5xx: those that are meant, and the others. */
+async function answeredBadly(mirror: TestMirror): Promise<number[]> {
+  return Promise.all(
+    ['refused', '5xx'].map(async (code) =>
+      mirror.metric(`imgapi_mirror_http_requests_total{route="file",method="GET",code="${code}"}`),
+    ),
+  );
+}
+
+test('a 503 for a file that its upstream does not have, or for what is not here offline, is no error of the mirror', async (t) => {
+  const image = makeImage({ size: 5_000 });
+  const other = makeImage({ name: 'other', size: 6_000 });
+  await using upstream = await startImageServer({
+    images: [image, other],
+    behave: ({ route, uuid }) => (route === 'file' ? { status: uuid === image.uuid ? 404 : 500 } : undefined),
+  });
+  const online = await startMirror(t, { upstreams: [upstream.url] });
+  const ask = createAsk(online);
+  assert.equal((await ask(`/images/${image.uuid}/file`)).status, 503);
+  assert.deepEqual(await answeredBadly(online), [1, 0]);
+  assert.equal((await ask(`/images/${other.uuid}/file`)).status, 503);
+  assert.deepEqual(await answeredBadly(online), [1, 1]);
+  assert.equal(await online.metric('imgapi_mirror_downloads_total{result="absent"}'), 1);
+  assert.equal(await online.metric('imgapi_mirror_downloads_total{result="failed"}'), 1);
+  const offline = await startMirror(t, { upstreams: [upstream.url], offline: true });
+  assert.equal((await createAsk(offline)(`/images/${image.uuid}/file`)).status, 503);
+  assert.deepEqual(await answeredBadly(offline), [1, 0]);
+});
+
 test('an upstream that fails is seen: down, with the reason, its list ageing and held', async (t) => {
   const images = [1, 2, 3, 4].map((n) => makeImage({ name: `image-${n}`, size: 1_000 }));
   await using upstream = await startImageServer({ images });
@@ -167,6 +196,11 @@ test('an upstream that fails is seen: down, with the reason, its list ageing and
   await mirror.app.catalog.refresh();
   assert.equal(await mirror.metric('imgapi_mirror_catalog_refreshes_total{upstream="up0",result="held"}'), 1);
   assert.equal(await mirror.metric('imgapi_mirror_catalog_images'), 4);
+  assert.equal(await mirror.metric('imgapi_mirror_upstream_up{upstream="up0"}'), 1, 'it did answer');
+  upstream.behave = ({ route }) => (route === 'list' ? { status: 404 } : undefined);
+  await mirror.app.catalog.refresh();
+  assert.equal(await mirror.metric('imgapi_mirror_catalog_refreshes_total{upstream="up0",result="useless"}'), 1);
+  assert.equal(await mirror.metric('imgapi_mirror_upstream_up{upstream="up0"}'), 1);
   upstream.behave = undefined;
   await upstream.stop();
   await mirror.app.catalog.refresh();

@@ -130,7 +130,7 @@ test('a selector that selects nothing is an error for pin and a warning for evic
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   await assert.rejects(run(mirror, 'pin', ['name=chld']), (error) => {
     assert.ok(error instanceof MirrorError);
-    assert.match(error.message, /name=chld alone matches none.*near it: name=child/);
+    assert.match(error.message, /"name=chld" selects no image of 3; near it: name=child/);
     return true;
   });
   const nothing = await run(mirror, 'evict', ['name=chld']);

@@ -99,6 +99,33 @@ test('what is prefetched is a hit for everyone, origins first, and stays an imag
   assert.deepEqual([again.fetched, again.already.length, again.bytes], [[], 3, 0]);
 });
 
+test('an image whose origin no upstream has is fetched, and said to be of no use', async (t) => {
+  const nowhere = makeImage({ name: 'nowhere' });
+  const base = makeImage({ name: 'base', version: '1', size: SIZE, origin: nowhere });
+  const child = makeImage({ name: 'child', version: '2', size: SIZE, origin: base });
+  const hidden = makeImage({ name: 'hidden', size: SIZE, state: 'disabled' });
+  const other = makeImage({ name: 'other', size: SIZE, origin: hidden });
+  const upstream = await startUpstream(t, { images: [base, child, other, hidden] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  for (const selector of ['name=child', 'name=child with-origins']) {
+    const { fetched, already, plan, lackingOrigin, warnings } = await prefetch(mirror, [selector]).result;
+    assert.equal(fetched.length + already.length, selector === 'name=child' ? 1 : 2);
+    assert.deepEqual(
+      plan.unresolvable.map(({ uuid }) => uuid),
+      [nowhere.uuid],
+    );
+    assert.ok(lackingOrigin.some(({ name }) => name === 'child'));
+    assert.match(warnings.join('\n'), new RegExp(`^origin ${nowhere.uuid} is not to be had .*child 2 ${child.uuid}`));
+  }
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="failed"}'), 2);
+  const fine = await prefetch(mirror, ['name=other']).result;
+  assert.deepEqual([fine.fetched.length, fine.lackingOrigin, fine.warnings], [1, [], []]);
+  await upstream.stop();
+  // Who cannot be asked has denied nothing.
+  const later = await prefetch(mirror, ['name=other']).result;
+  assert.deepEqual([later.already.length, later.lackingOrigin], [1, []]);
+});
+
 test('images that fail are told with their reason, and the others are there', async (t) => {
   const { base, other } = chain();
   const upstream = await startUpstream(t, {
@@ -221,4 +248,15 @@ test('a selector that is wrong or selects nothing says so', async (t) => {
   await assert.rejects(prefetch(mirror, ['name=bsae']).result, { code: 'NothingSelected' });
   await assert.rejects(prefetch(mirror, ['nmae=base']).result, { code: 'ValidationFailed' });
   assert.equal(upstream.countOf('file'), 0);
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="failed"}'), 0);
+});
+
+test('a configured prefetch that selects nothing has failed', async (t) => {
+  const { base } = chain();
+  const upstream = await startUpstream(t, { images: [base] });
+  const entry = { every: 3_600_000, window: null, pin: false, select: ['name=bsae'] };
+  const mirror = await startMirror(t, { upstreams: [upstream.url], prefetch: [entry] });
+  const failed = 'imgapi_mirror_prefetch_runs_total{by="schedule",result="failed"}';
+  await until(async () => (await mirror.metric(failed)) === 1);
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="failed"}'), 0);
 });

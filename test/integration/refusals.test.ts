@@ -170,3 +170,18 @@ test('credentials nobody asked for do no harm to a read', async (t) => {
   }
   assert.deepEqual(asked(), [`GET /images/${image.uuid}/file`]);
 });
+
+test('there is nothing at / as on any image server, but a browser is sent to the page', async (t) => {
+  await using upstream = await startImageServer();
+  const mirror = await startMirror(t, { upstreams: [upstream.url], waitForCatalog: false });
+  const ask = createAsk(mirror);
+  for (const accept of ['application/json', '*/*'])
+    assertError(await ask('/', { headers: { accept } }), {
+      status: 404,
+      code: 'ResourceNotFound',
+      message: '/ does not exist',
+    });
+  const sent = await ask('/', { headers: { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' } });
+  assert.deepEqual([sent.status, sent.headers.location, sent.headers.vary], [302, '/_mirror/', 'accept']);
+  assert.equal((await ask('/', { method: 'POST', headers: { accept: 'text/html' } })).status, 404);
+});

@@ -47,6 +47,8 @@ const catalog = fc.uniqueArray(image, { maxLength: 20, selector: ({ manifest }) 
 const FACTS: Facts<Image> = {
   isCached: ({ manifest }) => manifest.uuid < uuidOf(5),
   isPinned: ({ manifest }) => manifest.uuid.charCodeAt(7) % 3 === 0,
+  isContradicted: ({ manifest }) => manifest.uuid.charCodeAt(7) % 4 === 0,
+  isListed: ({ manifest }) => manifest.uuid.charCodeAt(7) % 5 !== 0,
   upstreamsOf: ({ manifest }) => (manifest.uuid < uuidOf(9) ? ['a'] : ['a', 'b']),
   channelsOf: ({ manifest }) => manifest.channels ?? [],
 };
@@ -56,7 +58,7 @@ const termText = fc.oneof(
   fc.nat({ max: MAX }).map(uuidOf),
   fc.constantFrom('name=base', 'name=b*', 'name="two words"', 'name=?', 'version=*', 'os=linux', 'os=s*', 'type=z*'),
   fc.constantFrom('upstream=b', 'channel=dev', 'channel=*', 'tag.role=*', 'tag.role=db'),
-  fc.constantFrom('cached', 'not-cached', 'pinned'),
+  fc.constantFrom('cached', 'not-cached', 'pinned', 'conflict', 'unlisted'),
   fc
     .tuple(
       comparison,

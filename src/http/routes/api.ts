@@ -37,6 +37,14 @@ export function apiRoutes(app: FastifyInstance, deps: ApiDeps): void {
     config: { name: 'api' },
     handler: async (request, reply) => deps.sendJson(request, reply, description),
   });
+  for (const url of [API, `${API}/`]) {
+    app.route({
+      method: ['GET', 'HEAD'],
+      url,
+      config: { name: 'api' },
+      handler: async (_request, reply) => reply.redirect(OPENAPI_URL, 302),
+    });
+  }
   for (const verb of verbs()) {
     if (isWrite(verb)) writeRoute(app, deps, verb);
     else readRoute(app, deps, verb);
@@ -90,11 +98,14 @@ function writeRoute(app: FastifyInstance, deps: ApiDeps, verb: Verb): void {
           return result;
         } catch (error) {
           audit(deps.log, request, verb, context.signal.aborted ? 'abandoned' : 'failed');
+          // However it noticed: that is why.
+          context.signal.throwIfAborted();
           throw error;
         }
       };
       if (/\brespond-async\b/i.test(String(request.headers.prefer ?? ''))) {
         void run({ signal: deps.stopping, onEvent() {} }).catch((error: unknown) => {
+          if (deps.stopping.aborted) return;
           const problem = error instanceof Error ? error.message : String(error);
           deps.log.warn(
             { verb, problem, reqId: request.mirror.requestId },
@@ -133,7 +144,7 @@ async function sendLines(
 /** Aborted when the client has left or the mirror stops. */
 function endOf(reply: FastifyReply, stopping: AbortSignal): AbortSignal {
   const left = new AbortController();
-  reply.raw.once('close', () => left.abort());
+  reply.raw.once('close', () => left.abort(new MirrorError('RequestTimeoutError', 'the client has left')));
   return AbortSignal.any([left.signal, stopping]);
 }
 

@@ -37,6 +37,16 @@ export function pageRoute(app: FastifyInstance, deps: PageRouteDeps): void {
 
   app.route({
     method: ['GET', 'HEAD'],
+    url: '/',
+    config: CONFIG,
+    async handler(request, reply) {
+      // An image server has nothing there. A person who typed no more than the host means the page.
+      if (!/\btext\/html\b/i.test(request.headers.accept ?? '')) throw pathNotFound(request.url);
+      return reply.header('vary', 'accept').redirect('/_mirror/', 302);
+    },
+  });
+  app.route({
+    method: ['GET', 'HEAD'],
     url: '/_mirror',
     config: CONFIG,
     handler: async (_request, reply) => reply.redirect('/_mirror/', 308),

@@ -228,6 +228,25 @@ test('on demand all is read at once while the background makes way', async (t) =
   assert(state.bytes >= 9 * MIB);
 });
 
+test('what came lately counts as checked, and is not said to have been read again', async (t) => {
+  const world = createWorld();
+  const { scrub } = bench(t, world);
+  const readAll = async (): Promise<void> =>
+    scrub.checkAll({ onBegin() {}, onRead() {}, onChecked() {}, signal: new AbortController().signal });
+  await readAll();
+  assert.equal(scrub.succeededAtMs, START_MS, 'nothing is late where nothing is stored');
+  assert.equal(await scrub.readAgainAtMs(), undefined);
+  const sha1 = world.put('new', START_MS + 1);
+  world.nowMs = START_MS + 2;
+  assert.equal(await scrub.readAgainAtMs(), undefined);
+  await readAll();
+  assert.equal(await scrub.readAgainAtMs(), START_MS + 2);
+  // A process that scrubs nothing itself goes by what is kept.
+  assert.equal(await bench(t, world).scrub.readAgainAtMs(), START_MS + 2);
+  world.blobs.delete(sha1);
+  assert.equal(await scrub.readAgainAtMs(), undefined);
+});
+
 test('a background that has made way goes on after it, and says nothing of a failure', async (t) => {
   const world = createWorld();
   world.put('old', START_MS - 60 * DAY, 3 * MIB);

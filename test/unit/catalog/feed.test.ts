@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { createFeed, type Feed } from '../../../src/catalog/feed.ts';
+import { unavailable } from '../../../src/upstream/unavailable.ts';
 import type { ListAnswer } from '../../../src/upstream/upstream.ts';
 import {
   catalogBench,
@@ -26,6 +27,10 @@ function feedBench(t: TestContext, options: { channel?: string; store?: Map<stri
   const upstream = catalogUpstream('up0', options.channel === undefined ? {} : { channel: options.channel });
   const feed = createFeed({ ...bench, upstream, now: () => bench.clock });
   return Object.assign(bench, { feed, upstream });
+}
+
+function refuse(reason: 'status' | 'body', status?: number): never {
+  throw unavailable('up0', reason, 'nothing of use', status === undefined ? {} : { status });
 }
 
 const uuidsIn = (feed: Feed, channel?: string): string[] | undefined =>
@@ -76,13 +81,34 @@ test('a refresh that failed keeps the last good list and calls it stale; the nex
   await feed.refresh(undefined, signal);
   assert.equal(uuidsIn(feed)?.length, 4);
   assert.deepEqual([feed.list(undefined)?.isStale, feed.list(undefined)?.fetchedAtMs], [true, fetchedAt]);
-  assert.match(feed.problem(undefined) ?? '', /up0.*ECONNREFUSED/);
+  assert.equal(feed.problem(undefined), 'ECONNREFUSED', 'without the name: it stands beside it');
   assert.equal(log.linesOf(/refresh failed/).length, 1, 'the same problem is said once');
   upstream.onList = () => listOf(four);
   await feed.refresh(undefined, signal);
   assert.deepEqual([feed.list(undefined)?.isStale, feed.problem(undefined)], [false, undefined]);
   assert.deepEqual(feed.state().refreshes, { ok: 2, failed: 2, useless: 0, held: 0 });
 });
+
+for (const [what, onList, result, hasAnswered] of [
+  ['nobody answers', () => down('up0'), 'failed', false],
+  ['it answers 503', () => refuse('status', 503), 'failed', false],
+  ['it answers 404', () => refuse('status', 404), 'useless', true],
+  ['what it answers is no JSON', () => refuse('body'), 'useless', true],
+  ['its list is empty', () => listOf([]), 'held', true],
+] as const) {
+  test(`whether an upstream has answered is another question than whether its list was taken: ${what}`, async (t) => {
+    const { feed, upstream } = feedBench(t);
+    assert.equal(feed.state().hasAnswered, undefined);
+    upstream.onList = () => listOf(four);
+    await feed.refresh(undefined, signal);
+    assert.equal(feed.state().hasAnswered, true);
+    upstream.onList = onList;
+    await feed.refresh(undefined, signal);
+    assert.equal(feed.state().hasAnswered, hasAnswered);
+    assert.deepEqual(feed.state().refreshes, { ok: 1, failed: 0, useless: 0, held: 0, [result]: 1 });
+    assert.equal(uuidsIn(feed)?.length, 4);
+  });
+}
 
 test('an unchanged list is asked for with its validators, and is current again', async (t) => {
   const bench = feedBench(t);

@@ -7,6 +7,7 @@ import {
   carefree,
   catalogBench,
   catalogUpstream,
+  down,
   imageOf,
   listOf,
   never,
@@ -54,7 +55,7 @@ async function startBench(t: TestContext): Promise<Bench> {
 }
 
 const ask = (n: number): ResolveRequest => ({ uuid: uuidOf(n), channel: undefined, requestId: 'r' });
-const tooMany = { code: 'ServiceUnavailableError', message: /too many images that no list has/ };
+const tooMany = { code: 'ServiceUnavailableError', message: /too many images that no list has/, isMeant: true };
 
 async function spend({ resolver }: Bench): Promise<void> {
   for (const n of [91, 92, 93]) assert.deepEqual(await resolver.resolve(ask(n)), { kind: 'absent' });
@@ -67,6 +68,12 @@ test('above the budget an unlisted image is unknown at once, and nothing is reme
   assert.deepEqual([bench.upstream.manifests.length, bench.refused.length], [3, 1]);
   bench.clock += 1_000;
   assert.deepEqual(await bench.resolver.resolve(ask(94)), { kind: 'absent' });
+});
+
+test('an upstream that fails is no refusal of ours', async (t) => {
+  const bench = await startBench(t);
+  bench.upstream.onManifest = () => down('up0');
+  await assert.rejects(bench.resolver.resolve(ask(91)), { code: 'ServiceUnavailableError', isMeant: false });
 });
 
 test('what was answered before, listed images and shared questions cost nothing', async (t) => {
@@ -101,7 +108,7 @@ test('a flood of look-ups that hang keeps no origin from being asked for, nor a 
   bench.upstream.onManifest = async ({ uuid }) => (uuid === uuidOf(2) ? { kind: 'absent' } : never());
   for (const n of [91, 92]) void bench.resolver.resolve(ask(n));
   await new Promise(setImmediate);
-  await assert.rejects(bench.resolver.resolve(ask(93)), { message: /2 look-ups are under way/ });
+  await assert.rejects(bench.resolver.resolve(ask(93)), { message: /2 look-ups are under way/, isMeant: true });
   assert.equal((await bench.resolver.resolve(ask(9))).kind, 'found');
   assert.deepEqual(await bench.resolver.resolve(ask(2)), { kind: 'absent' });
 });

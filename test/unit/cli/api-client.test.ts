@@ -130,6 +130,32 @@ test('a code nobody knows and an answer that is none of ours are errors of their
   });
 });
 
+test('a server of something else is no mirror, and says so; what a mirror does not know is another matter', async (t) => {
+  const notThere = { code: 'ResourceNotFound', message: '/_mirror/api/status does not exist' };
+  const redirect = (response: ServerResponse): void => void response.writeHead(301, { location: '/' }).end();
+  for (const answer of [json(404, notThere), json(405, {}), redirect]) {
+    const { client } = await mirrorThat(t, answer);
+    await assert.rejects(client.run('status', {}, context()), {
+      code: 'UpstreamUnavailable',
+      message: /^there is no imgapi-mirror at http:\/\/127\.0\.0\.1:\d+$/,
+    });
+  }
+  const unknown = { code: 'ResourceNotFound', message: 'no image has this uuid' };
+  const ours = await mirrorThat(t, (response) =>
+    json(404, unknown)(response.setHeader('server', 'imgapi-mirror/1.2.3')),
+  );
+  await assert.rejects(ours.client.run('show', { uuid: 'x' }, context()), unknown);
+  assert.equal(ours.asked.length, 1);
+  // Behind a proxy it has another name.
+  let asked = 0;
+  const proxied = await mirrorThat(t, (response) => {
+    asked += 1;
+    json(asked === 1 ? 404 : 200, asked === 1 ? unknown : { status: 'ok', version: '1.2.3' })(response);
+  });
+  await assert.rejects(proxied.client.run('show', { uuid: 'x' }, context()), unknown);
+  assert.equal(proxied.asked[1]?.url, '/_mirror/health');
+});
+
 test('an answer that breaks off, ends early or is no JSON is no result', async (t) => {
   const event = { event: { type: 'progress' } };
   const broken = await mirrorThat(t, (response) => lines(response, event).write('{"res', () => response.destroy()));

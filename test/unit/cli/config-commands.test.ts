@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { once } from 'node:events';
 import { writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import path from 'node:path';
 import { test } from 'node:test';
 import { parse } from 'yaml';
@@ -80,6 +82,26 @@ test('a file that cannot be read is one line, and the rest is checked all the sa
   assert.match((await run(cwd, 'config check --config .')).err, /^--config: cannot read "\.": it is a directory\n$/);
   const named = await run(cwd, 'config check', { IMGAPI_MIRROR_CONFIG: 'missing.yaml' });
   assert.match(named.err, /^IMGAPI_MIRROR_CONFIG: cannot read/);
+});
+
+test('check tries what only trying can tell: the directory and the address', async (t) => {
+  const cwd = await makeTempDir(t);
+  // Nobody can make a directory there, whatever its permissions say.
+  const dir = await run(cwd, 'config check --cache-dir /proc/foo');
+  assert.equal(dir.code, 1);
+  assert.match(dir.err, /^cache directory \/proc\/foo cannot be used: [A-Z]+ at \/proc\n$/);
+  assert.match((await run(cwd, 'config check --host 300.1.1.1')).err, /^--host: listen\.host: found "300\.1\.1\.1"/);
+  // RFC 5737: no machine has it.
+  const elsewhere = await run(cwd, 'config check --host 192.0.2.1');
+  assert.equal(elsewhere.code, 1);
+  assert.match(elsewhere.err, /^cannot listen on 192\.0\.2\.1:8080: this machine has no such address/);
+  // A port that is taken may be the mirror's own.
+  const server = createServer().listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : 0;
+  assert.equal((await run(cwd, `config check --host 127.0.0.1 --port ${port}`)).code, 0);
 });
 
 test('check looks whether certificates can be read', async (t) => {

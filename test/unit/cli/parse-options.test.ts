@@ -5,6 +5,7 @@ import { parseOptions, type OptionSpecs } from '../../../src/cli/parse-options.t
 const specs: OptionSpecs = {
   config: { type: 'string', value: 'FILE', help: '' },
   port: { type: 'string', help: '' },
+  sort: { type: 'string', values: ['size', '-size'], help: '' },
   upstream: { type: 'string', multiple: true, help: '' },
   json: { type: 'boolean', help: '' },
   help: { type: 'boolean', short: 'h', help: '' },
@@ -37,6 +38,8 @@ test('asks for a value that was forgotten, also when another option stands in it
   assert.equal(messageOf('--config='), '--config needs a value, --config FILE');
   assert.equal(messageOf('--config', '--json'), '--config needs a value; if it is --json, write --config=--json');
   assert.equal(messageOf('--port=-1'), 'ok');
+  assert.equal(messageOf('--sort', '-size'), 'ok', 'a value that it is known to take is no option');
+  assert.match(messageOf('--sort', '-json'), /needs a value/);
 });
 
 test('refuses values for switches, options given twice, and arguments nobody asked for', () => {

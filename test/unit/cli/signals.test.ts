@@ -1,13 +1,18 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { Signal } from '../../../src/cli/io.ts';
+import type { CommandIo, Signal } from '../../../src/cli/io.ts';
 import { createSignals, type Signals } from '../../../src/cli/signals.ts';
 import { fakeIo } from './fake-io.ts';
 
-function bench(): { signals: Signals; send: (name: Signal) => void; forced: number[]; isReleased: () => boolean } {
+function bench(options: { readonly endsWithReader?: boolean } = {}): {
+  signals: Signals;
+  send: (name: Signal) => void;
+  forced: number[];
+  isReleased: () => boolean;
+} {
   let handler: ((name: Signal) => void) | undefined;
   const forced: number[] = [];
-  const signals = createSignals({
+  const io: CommandIo = {
     ...fakeIo([]).io,
     onSignal(taken) {
       handler = taken;
@@ -16,7 +21,8 @@ function bench(): { signals: Signals; send: (name: Signal) => void; forced: numb
       };
     },
     forceExit: (code) => void forced.push(code),
-  });
+  };
+  const signals = createSignals(io, options);
   return { signals, send: (name) => handler?.(name), forced, isReleased: () => handler === undefined };
 }
 
@@ -55,6 +61,16 @@ test('once stopping, SIGHUP does nothing and is no second signal', () => {
   send('SIGTERM');
   send('SIGHUP');
   assert.deepEqual([reloads, forced], [0, []]);
+});
+
+test('that nobody reads any more stops a command, once, and no mirror', () => {
+  const command = bench({ endsWithReader: true });
+  command.send('SIGPIPE');
+  command.send('SIGPIPE');
+  assert.deepEqual([command.signals.stopped.aborted, command.signals.isReaderGone, command.forced], [true, true, []]);
+  const mirror = bench();
+  mirror.send('SIGPIPE');
+  assert.deepEqual([mirror.signals.stopped.aborted, mirror.signals.isReaderGone, mirror.forced], [false, false, []]);
 });
 
 test('released, the signals have their default again', () => {

@@ -39,6 +39,23 @@ test('a person is told the version, what to type on a host, the cache with its l
   ]);
 });
 
+test('a mirror that only its own machine reaches advises no other host to use it', () => {
+  const facts = factsWith({});
+  const linesAt = (listen: Partial<Config['listen']>): string[] =>
+    startLines({ ...facts, config: { ...facts.config, listen: { ...facts.config.listen, ...listen } } });
+  for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) {
+    const lines = linesAt({ host });
+    assert.equal(lines[1], '  here and only here: imgadm sources -a http://192.0.2.7:8080');
+    assert.match(
+      lines.at(-1) ?? '',
+      /^warning: it listens on \S+, where only this machine reaches it: --host 0\.0\.0\.0/,
+    );
+  }
+  // Something before it lets them in.
+  for (const listen of [{ host: '127.0.0.1', publicUrl: 'https://mirror.test' }, { host: '0.0.0.0' }, { host: '::' }])
+    assert.deepEqual(linesAt(listen), linesAt({}));
+});
+
 test('a mirror that is offline says so', () => {
   const facts = factsWith({});
   const lines = startLines({ ...facts, config: { ...facts.config, offline: true } });

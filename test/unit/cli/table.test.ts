@@ -31,3 +31,29 @@ test('what a manifest holds can neither break a line nor move the cursor', () =>
   assert.doesNotMatch(line ?? '', /[\u0000-\u001F]/);
   assert.match(line ?? '', /a.*\[2Jb/);
 });
+
+const LONG: readonly Row[] = [
+  { name: 'x'.repeat(220), size: '12345' },
+  { name: 'short', size: '1' },
+];
+
+test('a cell that is very long widens no other line, and in a pipe nothing is cut', () => {
+  const [title, long, short] = tableLines(COLUMNS, LONG);
+  assert.equal(title?.length, 40 + 2 + 'SIZE'.length + 2 + 'NOTE'.length + 1);
+  assert.equal(long, `${'x'.repeat(220)}  12345`);
+  assert.equal(short, `${'short'.padEnd(40)}      1`);
+});
+
+test('on a terminal what may be cut is, to the width of a line and not below a bound', () => {
+  const columns = COLUMNS.map((column) => Object.assign({ isCut: column.title === 'NAME' }, column));
+  const at = (width: number): readonly string[] => tableLines(columns, LONG, { isTerminal: true, columns: width });
+  assert.deepEqual(
+    at(60).map((line) => line.length),
+    [60, 54, 54],
+  );
+  assert.match(at(60)[1] ?? '', /^x{46}~ {2}12345$/);
+  assert.equal(at(300)[1], `${'x'.repeat(220)}  12345`, 'what fits is not cut');
+  // 12 and what cannot be cut take two lines of 20: there is no use in cutting to less than fills these.
+  assert.equal(at(20)[0]?.length, 40);
+  assert.deepEqual(at(0), at(20));
+});

@@ -1,14 +1,15 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { MIRROR_OPTIONS } from '../../../src/cli/flags.ts';
 import { EXIT, type CommandIo } from '../../../src/cli/io.ts';
 import { parseOptions, type OptionValues } from '../../../src/cli/parse-options.ts';
-import { warn, withMirror, type MirrorHandle } from '../../../src/cli/with-mirror.ts';
+import { warn, withMirror, withMirrorOrNew, type MirrorHandle } from '../../../src/cli/with-mirror.ts';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
 import { openDataDir } from '../../../src/records/data-dir.ts';
+import { makeCacheDir } from '../../support/cache-dir.ts';
 import { createCaptureLog } from '../../support/capture-log.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 import { fakeIo, type FakeIo } from './fake-io.ts';
@@ -121,6 +122,7 @@ test('whoever holds the directory without serving is waited for, and named; Ctrl
 
 test('without a mirror the command works on the directory itself, and gives it up after', async (t) => {
   const dir = path.join(await makeTempDir(t), 'cache');
+  await makeCacheDir(dir);
   const env = { IMGAPI_MIRROR_CACHE_MIN_FREE_BYTES: '0' };
   for (const round of [1, 2]) {
     const fake = fakeIo([], { env });
@@ -132,6 +134,42 @@ test('without a mirror the command works on the directory itself, and gives it u
     });
     assert.equal(code, 0, `round ${round}: ${fake.err()}`);
   }
+});
+
+test('where there is no cache nothing is made, nor in a directory of something else, but by what brings images', async (t) => {
+  const cwd = await makeTempDir(t);
+  const env = { IMGAPI_MIRROR_CACHE_MIN_FREE_BYTES: '0' };
+  await mkdir(path.join(cwd, 'else'));
+  await writeFile(path.join(cwd, 'file'), '');
+  for (const name of ['mistyped', 'else', 'file/below']) {
+    const dir = path.join(cwd, name);
+    const fake = fakeIo([], { env });
+    const code = await withMirror(optionsOf('--cache-dir', dir), fake.io, async () => assert.fail('no mirror'));
+    assert.equal(code, EXIT.failed);
+    assert.match(fake.err(), /^imgapi-mirror: there is no cache directory at .*--cache-dir.*--mirror URL/);
+  }
+  assert.deepEqual((await readdir(cwd, { recursive: true })).toSorted(), ['else', 'file']);
+  const made = await withMirrorOrNew(
+    optionsOf('--cache-dir', path.join(cwd, 'mistyped'), '--offline'),
+    fakeIo([], { env }).io,
+    async () => EXIT.done,
+  );
+  assert.equal(made, EXIT.done);
+  assert.ok((await readdir(cwd)).includes('mistyped'));
+});
+
+test('who has left before the end of the output is not told of an interruption', async (t) => {
+  const dir = await heldDirectory(t, undefined);
+  const fake = fakeIo([]);
+  const io: CommandIo = {
+    ...fake.io,
+    onSignal(handler) {
+      setTimeout(() => handler('SIGPIPE'), 100);
+      return () => undefined;
+    },
+  };
+  assert.equal(await withMirror(optionsOf('--cache-dir', dir), io, refresh), EXIT.readerGone);
+  assert.equal(fake.err(), '');
 });
 
 test('a directory that cannot be used is said so, in JSON too', async (t) => {

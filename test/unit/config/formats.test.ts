@@ -47,7 +47,8 @@ test('sends credentials in a URL to the header they belong in', () => {
 test('takes addresses and host names to listen on, without ports', () => {
   for (const text of ['0.0.0.0', '::', '::1', 'localhost', 'mirror-1.example.com'])
     assert.ok(accepts('host', text), text);
-  for (const text of ['a:80', '[::1]', 'http://a', '-a', 'a b', '']) assert.equal(accepts('host', text), false, text);
+  for (const text of ['a:80', '[::1]', 'http://a', '-a', 'a b', '', '300.1.1.1', '10.0.0', '8080'])
+    assert.equal(accepts('host', text), false, text);
 });
 
 test('takes names that are safe as a label of a metric, and keeps "imported" for itself', () => {

@@ -67,6 +67,8 @@ test('refuses numbers without a unit and says which units there are', () => {
   assert.deepEqual(problems('cache: {minFreeBytes: 200}'), [
     'c.yaml:1: cache.minFreeBytes: found 200; a size with its unit (B, KiB, MiB, GiB, TiB), such as 5GiB, would do',
   ]);
+  assert.match(problems('cache: {maxBytes: 200 GB}')[0] ?? '', / would do; did you mean 200GiB\?$/);
+  assert.match(problems('upstreams: []')[0] ?? '', /found a list of nothing; one of 1 to \d+ entries would do$/);
   assert.match(problems('catalog: {timeout: 30}')[0] ?? '', /found 30; a time with its unit \(ms, s, m, h, d\)/);
   assert.match(problems('cache: {maxBytes: 200}')[0] ?? '', /such as 200GiB, or null would do$/);
 });

@@ -11,6 +11,8 @@ import {
   parseTime,
   roughSize,
   roughTime,
+  UNITS,
+  type Unit,
 } from '../../../src/config/units.ts';
 
 test('reads sizes with every unit as powers of 1024', () => {
@@ -53,6 +55,23 @@ test('refuses bare numbers, other units, signs and what a number cannot hold', (
   assert.equal(parseSize('999999999999999TiB'), undefined);
   for (const text of ['30', '30sec', '30S', '1h30m', '-5s', 'Infinityms'])
     assert.equal(parseTime(text), undefined, text);
+});
+
+test('tells what was meant by other spellings, and guesses nothing', () => {
+  const meant = (unit: Unit, ...texts: readonly string[]): readonly unknown[] =>
+    texts.map((text) => UNITS[unit].meant(text));
+  assert.deepEqual(meant('size', '200 GB', '200g', '1.5kb', '3mib'), ['200GiB', '200GiB', '1.5KiB', '3MiB']);
+  assert.deepEqual(meant('rate', '5MB/s', '5 mbps', '5M'), ['5MiB', undefined, '5MiB']);
+  assert.deepEqual(meant('time', '30 sec', '5 Minutes', '12hrs', '500 msec', '2days'), [
+    '30s',
+    '5m',
+    '12h',
+    '500ms',
+    '2d',
+  ]);
+  for (const unit of ['size', 'time', 'rate'] as const)
+    for (const text of ['', '200', '5 lightyears', 'GB', '-1GB', '5M ', '1h30m'])
+      assert.equal(UNITS[unit].meant(text), undefined, `${unit} ${text}`);
 });
 
 test('reads rates as sizes, with or without "/s"', () => {

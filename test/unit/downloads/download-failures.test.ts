@@ -51,7 +51,7 @@ test('nobody waiting for headers that fail is no unhandled rejection', async () 
   const bench = createBench();
   const absent = createFakeUpstream('up0', { file: () => ({ kind: 'absent' }) });
   const { download } = await startOn(bench, [absent]);
-  assert.equal((await download.ended).result, 'failed');
+  assert.equal((await download.ended).result, 'absent');
   await turn();
   assertNothingLeft(bench);
 });

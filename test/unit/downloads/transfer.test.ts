@@ -302,6 +302,22 @@ for (const [what, answer] of [
   });
 }
 
+for (const [what, answers, isMeant] of [
+  ['all sources say that they do not have it', ['absent', 'absent'], true],
+  ['one fails before another says so', ['fails', 'absent'], false],
+  ['one fails after another has said so', ['absent', 'fails'], false],
+] as const) {
+  test(`a file that cannot be had is nobody’s trouble here only if all say that it is not there: ${what}`, async () => {
+    const sources = answers.map((answer) =>
+      upstreamThat(() => {
+        if (answer === 'fails') throw refusal(403);
+        return { kind: 'absent' };
+      }),
+    );
+    await assert.rejects(transfer(sources, gather()).done, { code: 'UpstreamUnavailable', isMeant });
+  });
+}
+
 test('a source that breaks off again and again is kept as long as each attempt brings something new', async () => {
   const cuts = [100, 200, 300, 400, 500].map(
     (cutAt) =>

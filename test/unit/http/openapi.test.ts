@@ -57,10 +57,10 @@ test('what stands in a path is a required parameter of it, and lists are given b
 });
 
 test('a path knows its methods, and what is no path of the API knows none', () => {
-  for (const url of [OPENAPI_URL, EVENTS_URL]) assert.deepEqual(methodsOf(url), ['GET', 'HEAD']);
+  for (const url of [API, `${API}/`, OPENAPI_URL, EVENTS_URL]) assert.deepEqual(methodsOf(url), ['GET', 'HEAD']);
   assert.deepEqual(methodsOf(`${API}/pins`), ['POST', 'DELETE']);
   assert.deepEqual(methodsOf(`${API}/status`), ['GET', 'HEAD']);
   assert.deepEqual(methodsOf(`${API}/images/some-uuid`), ['GET', 'HEAD']);
-  for (const path of ['/images', `${API}/`, `${API}/nothing`, `${API}/images/a/b`, `${API}/statusx`])
+  for (const path of ['/images', `${API}/nothing`, `${API}/images/a/b`, `${API}/statusx`])
     assert.equal(methodsOf(path), undefined, path);
 });

@@ -42,6 +42,16 @@ Other sources, which imgadm goes on asking, in the order of "imgadm sources". To
     );
   });
 
+  test(`fetched by the address of the machine itself, ${name} warns, and adds it all the same`, async (t) => {
+    for (const url of ['http://localhost:8080', 'http://127.0.0.1:8080', 'http://[::1]:8080']) {
+      const imgadm = await makeFakeImgadm(await makeTempDir(t), { sources: [] });
+      const { code, err } = await imgadm.run(shell, setupScript({ url, product: 'p/1' }));
+      assert.deepEqual([code, await imgadm.sources()], [0, [url]]);
+      assert.match(err, /^Warning: \S+ is this machine itself\. .*\n$/);
+    }
+    assert.doesNotMatch(setupScript({ url: 'http://300.1.1.1:8080', product: 'p/1' }), /Warning/);
+  });
+
   test(`again, ${name} changes nothing`, async (t) => {
     for (const listed of [MIRROR, `${MIRROR}/`]) {
       const imgadm = await makeFakeImgadm(await makeTempDir(t), { sources: [PUBLIC, listed] });

@@ -34,7 +34,7 @@ test('alerts ask for metrics and labels that there are', async () => {
   const document = await metricsDocument();
   for (const { alert, expr } of rules) {
     for (const [, name = '', matchers = ''] of expr.matchAll(/\b(imgapi_mirror_\w+)(?:\{([^}]*)\})?/g)) {
-      const row = document.split('\n').find((line) => line.startsWith(`| \`${name.replace(/_bucket$/, '')}\``));
+      const row = document.split('\n').find((line) => line.startsWith(`| \`${name.replace(/_(bucket|count)$/, '')}\``));
       assert.ok(row !== undefined, `${alert} asks for ${name}`);
       for (const [, label, values = ''] of matchers.matchAll(/(\w+)[!=]~?"([^"]*)"/g)) {
         const told = new RegExp(`\`${label}\`: ([^;|]*)`).exec(row)?.[1] ?? '';

@@ -56,6 +56,15 @@ test('bytes are counted as they go out, and those of files by their cache result
   assert.equal(await valueOf(metrics, 'http_response_bytes_total{route="images"}'), 7);
 });
 
+test('a HEAD is a request, and neither a hit nor a miss', async () => {
+  const metrics = fresh();
+  countRequest(metrics, finished({ method: 'HEAD', cache: 'HIT' }));
+  countRequest(metrics, finished({ method: 'HEAD' }));
+  assert.equal(await valueOf(metrics, 'http_requests_total{route="file",method="HEAD",code="2xx"}'), 2);
+  assert.equal(await valueOf(metrics, 'cache_results_total{kind="file",result="hit"}'), 0);
+  assert.equal(await valueOf(metrics, 'cache_results_total{kind="file",result="miss"}'), 0);
+});
+
 test('an aborted one is counted as aborted too, and without a status as none', async () => {
   const metrics = fresh();
   countRequest(metrics, finished({ isAborted: true }));

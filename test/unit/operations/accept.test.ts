@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
+import type { ImageUuid } from '../../../src/imgapi/ids.ts';
 import { createAccept } from '../../../src/operations/accept.ts';
 import type { OperationEvent } from '../../../src/operations/operation.ts';
 import { uuidOf } from '../catalog/fake-catalog.ts';
@@ -43,6 +44,30 @@ test('a dry run says the same and changes nothing', async (t) => {
   const dry = await operation.run({ selectors: [uuidOf(1)], dryRun: true }, context());
   assert.equal(trust.conflictCount, 2);
   assert.deepEqual(await operation.run({ selectors: [uuidOf(1)] }, context()), dry);
+});
+
+test('the beginning of a uuid will do where it is of one image in conflict alone', async (t) => {
+  const { trust } = await bench(t);
+  const operation = createAccept({ trust });
+  const [one] = trust.conflicts();
+  assert.ok(one !== undefined);
+  const twins = {
+    conflicts: () => [one, one],
+    preview: (uuid: ImageUuid) => trust.preview(uuid),
+    accept: async (uuid: ImageUuid) => trust.accept(uuid),
+  };
+  await assert.rejects(createAccept({ trust: twins }).run({ selectors: [one.uuid.slice(0, 8)] }, context()), {
+    code: 'NothingSelected',
+    message: `2 images in conflict have a uuid that begins with ${one.uuid.slice(0, 8)}`,
+  });
+  await assert.rejects(operation.run({ selectors: ['ffffffff'] }, context()), { code: 'NothingSelected' });
+  await assert.rejects(operation.run({ selectors: ['0000000'] }, context()), { code: 'ValidationFailed' });
+  assert.equal(trust.conflictCount, 2);
+  const { accepted } = await operation.run({ selectors: [uuidOf(2).slice(0, -1)] }, context());
+  assert.deepEqual(
+    accepted.map(({ uuid }) => uuid),
+    [uuidOf(2)],
+  );
 });
 
 test('with one wrong uuid nothing is accepted', async (t) => {

@@ -16,10 +16,12 @@ export const KNOWN: readonly KnownImage[] = [
   known(5, { name: 'odd', version: '1', origin: uuidOf(99), published_at: '2024-01-01T00:00:00Z' }),
 ];
 
-/** Images 1 and 3 are cached, image 3 is pinned. */
+/** Images 1 and 3 are cached, image 3 is pinned, image 2 is in conflict. */
 export const FACTS: Facts<KnownImage> = {
   isCached: ({ manifest }) => [uuidOf(1), uuidOf(3)].includes(manifest.uuid),
   isPinned: ({ manifest }) => manifest.uuid === uuidOf(3),
+  isContradicted: ({ manifest }) => manifest.uuid === uuidOf(2),
+  isListed: ({ isListed }) => isListed,
   upstreamsOf: ({ upstreams }) => upstreams,
   channelsOf: ({ manifest }) => manifest.channels ?? [],
 };

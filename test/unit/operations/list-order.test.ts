@@ -1,18 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isImageUuid, type ImageUuid } from '../../../src/imgapi/ids.ts';
 import { createList, type ListResult } from '../../../src/operations/list.ts';
 import { LIST_ORDERS, SORT_PATTERN } from '../../../src/operations/list-order.ts';
-import { uuidOf } from '../../support/manifest-of.ts';
 import { FACTS, fakeKnown, NO_CONTEXT } from './known.ts';
-
-function conflicts(): ReadonlySet<ImageUuid> {
-  return new Set([uuidOf(2)].filter(isImageUuid));
-}
 
 async function listed(sort: string, limit?: number): Promise<ListResult> {
   const { selection } = fakeKnown();
-  const deps = { selection, facts: FACTS, conflicts, lastUse: async () => 1_000 };
+  const deps = { selection, facts: FACTS, lastUse: async () => 1_000 };
   return createList(deps).run({ sort, ...(limit === undefined ? {} : { limit }) }, NO_CONTEXT);
 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { isImageUuid } from '../../../src/imgapi/ids.ts';
 import { createList, type ListInput, type ListResult } from '../../../src/operations/list.ts';
 import { uuidOf } from '../../support/manifest-of.ts';
 import { FACTS, fakeKnown, NO_CONTEXT } from './known.ts';
@@ -8,14 +7,13 @@ import { FACTS, fakeKnown, NO_CONTEXT } from './known.ts';
 const USED_AT_MS = Date.UTC(2026, 0, 2);
 const lastUse = async (): Promise<number> => USED_AT_MS;
 
-async function list(input: ListInput, conflicts: readonly string[] = []): Promise<ListResult> {
+async function list(input: ListInput): Promise<ListResult> {
   const { selection } = fakeKnown();
-  const deps = { selection, facts: FACTS, conflicts: () => new Set(conflicts.filter(isImageUuid)), lastUse };
-  return createList(deps).run(input, NO_CONTEXT);
+  return createList({ selection, facts: FACTS, lastUse }).run(input, NO_CONTEXT);
 }
 
 test('an image in a line: what its manifest says, and how it stands here', async () => {
-  const { images, total } = await list({ selectors: ['name=web'] }, [uuidOf(3)]);
+  const { images, total } = await list({ selectors: ['name=web'] });
   assert.equal(total, 1);
   assert.deepEqual(images, [
     {
@@ -32,12 +30,13 @@ test('an image in a line: what its manifest says, and how it stands here', async
       listed: true,
       cached: true,
       pinned: true,
-      conflict: true,
+      conflict: false,
       lastUsedAt: '2026-01-02T00:00:00.000Z',
     },
   ]);
-  const [shop] = (await list({ selectors: ['name=shop'] })).images;
-  assert.deepEqual([shop?.conflict, shop?.lastUsedAt], [false, null], 'what is not cached is of no use to anybody');
+  const [other] = (await list({ selectors: ['conflict'] })).images;
+  assert.deepEqual([other?.uuid, other?.conflict], [uuidOf(2), true]);
+  assert.equal(other?.lastUsedAt, null, 'what is not cached is of no use to anybody');
 });
 
 test('a page is a part of what is selected, and the total stays', async () => {

@@ -10,6 +10,7 @@ function fakes(): { readonly steps: string[]; readonly deps: Parameters<typeof c
   const steps: string[] = [];
   const state = {
     images: 7,
+    conflicts: 2,
     upstreams: [
       { upstream: 'well', images: 7, fetchedAtMs: Date.UTC(2026, 0, 2), problem: undefined },
       { upstream: 'ill', images: 0, fetchedAtMs: undefined, problem: 'it does not answer' },
@@ -36,6 +37,7 @@ test('absences are forgotten before the lists are asked for, and the state is re
   assert.deepEqual(steps, ['clear', 'refresh accept=true', 'state']);
   assert.deepEqual(result, {
     images: 7,
+    conflicts: 2,
     upstreams: [
       { name: 'well', images: 7, confirmedAt: '2026-01-02T00:00:00.000Z', problem: null },
       { name: 'ill', images: 0, confirmedAt: null, problem: 'it does not answer' },

@@ -44,6 +44,26 @@ test('all wrong selectors are named in one error', async () => {
   });
 });
 
+test('a bare word is refused with the terms that would do, and how many images each selects', async () => {
+  const { selection } = fakeKnown();
+  const messageOf = async (text: string): Promise<string> =>
+    selection.all([text]).then(
+      () => 'none',
+      (error: unknown) => String(error),
+    );
+  assert.match(await messageOf('bas'), /"bas" is no term; .*; did you mean name=\*bas\* \(2 images\)\?$/);
+  assert.match(await messageOf('Web'), /did you mean name=\*web\* \(1 image\)\?$/, 'names are in lower case');
+  assert.match(
+    await messageOf('o'),
+    /did you mean name=\*o\* \(2 images\) or os=\*o\* \(5 images\) or type=\*o\* \(5 images\)\?$/,
+  );
+  assert.match(await messageOf('w?b'), /did you mean name=w\?b \(1 image\)\?$/);
+  const nothing = await messageOf('nothing');
+  assert.match(nothing, /; none of 5 images has it in its name$/);
+  assert.doesNotMatch(nothing, /did you mean/);
+  assert.match(await messageOf('name=base bas'), /character 11: .* did you mean name=\*bas\* \(2 images\)\?$/);
+});
+
 test('a whole uuid that no list has is asked for at the upstreams, and only such a one', async () => {
   const elsewhere = [known(7, { name: 'unlisted' })];
   const fake = fakeKnown({ elsewhere });

@@ -15,7 +15,6 @@ async function show(
     selection: fake.selection,
     known: fake.known,
     facts: FACTS,
-    conflicts: () => new Set(),
     isStored: () => false,
     progressOf: () => undefined,
     lastUse: async () => undefined,
@@ -52,6 +51,12 @@ test('a circle of origins ends', async () => {
   );
 });
 
+test('the beginning of a uuid will do where it is of one known image alone', async () => {
+  assert.equal((await show('00000004')).uuid, uuidOf(4));
+  assert.equal((await show('00000004-1111')).uuid, uuidOf(4));
+  await assert.rejects(show('0000000a'), { code: 'NothingSelected', message: /selects no image of 5/ });
+});
+
 test('every file says whether it is stored, how much of it is there, and when it was last used', async () => {
   const [one, two, three] = filesOf('one', 'two', 'three');
   const { files } = await show(
@@ -76,5 +81,6 @@ test('every file says whether it is stored, how much of it is there, and when it
 test('capitals are taken, what is no uuid is refused, and what nobody has is not found', async () => {
   assert.equal((await show(uuidOf(10).toUpperCase(), {}, [known(10, {})])).uuid, uuidOf(10));
   await assert.rejects(show('base'), { code: 'ValidationFailed' });
+  await assert.rejects(show('0000000'), { code: 'ValidationFailed', message: /first 8 digits/ });
   await assert.rejects(show(uuidOf(9)), { code: 'ResourceNotFound' });
 });

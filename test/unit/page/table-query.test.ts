@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { directionOf, nextSort, pageCount, readTableQuery, tableUrl } from '../../../src/page/table-query.ts';
+import {
+  directionOf,
+  firstSort,
+  nextSort,
+  pageCount,
+  readTableQuery,
+  tableUrl,
+} from '../../../src/page/table-query.ts';
 
 const DEFAULT = { selector: '', sort: '-published', page: 1, perPage: 50 };
 
@@ -46,4 +53,9 @@ test('there is always a page, be it empty', () => {
     [0, 1, 50, 51, 5000].map((total) => pageCount(total, readTableQuery({}))),
     [1, 1, 1, 2, 100],
   );
+});
+
+test('an order begins with what is mostly wanted first: the most and the newest, but the first of the alphabet', () => {
+  const orders = ['name', 'os', 'size', 'published', 'conflict'] as const;
+  assert.deepEqual(orders.map(firstSort), ['name', 'os', '-size', '-published', '-conflict']);
 });

@@ -64,3 +64,10 @@ test('a moment is how long ago it was, with the time itself in the element', () 
   assert.match(ago(-5), />just now</);
   assert.equal(String(server.ago(null, now)), 'never');
 });
+
+test('the beginning of a text ends with no half character, and says that there is more', () => {
+  assert.equal(server.clipped('short', 5), 'short');
+  assert.equal(server.clipped('a b c', 2), 'a …');
+  assert.equal(server.clipped('ab😀cd', 3), 'ab …');
+  assert.equal(server.clipped('ab😀cd', 4), 'ab😀 …');
+});

@@ -41,7 +41,11 @@ function bench(t: TestContext, first: KnownSet) {
           return state.set;
         },
       },
-      facts: createImageFacts({ hasBlob: () => false, isPinned: (uuid) => pins.isPinned(uuid) }),
+      facts: createImageFacts({
+        hasBlob: () => false,
+        isPinned: (uuid) => pins.isPinned(uuid),
+        isContradicted: () => false,
+      }),
       index,
       keeper: {
         async keep({ manifest: { uuid, origin } }) {

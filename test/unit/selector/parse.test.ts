@@ -16,10 +16,10 @@ function problemsOf(text: string): string[] {
 
 test('reads every term, in any order, and prints them in one', () => {
   const text =
-    'with-origins latest=2 name="two words" version=1.?.* os=smartos type=zvol upstream=a channel=dev tag.docker:id=x published>=2024-01-01 published<2025 size<2GiB cached not-cached pinned';
+    'with-origins latest=2 name="two words" version=1.?.* os=smartos type=zvol upstream=a channel=dev tag.docker:id=x published>=2024-01-01 published<2025 size<2GiB cached not-cached pinned conflict unlisted';
   assert.equal(
     printSelector(selectorOf(text)),
-    'name="two words" version=1.?.* os=smartos type=zvol upstream=a channel=dev tag.docker:id=x published>=2024-01-01 published<2025 size<2GiB cached not-cached pinned latest=2 with-origins',
+    'name="two words" version=1.?.* os=smartos type=zvol upstream=a channel=dev tag.docker:id=x published>=2024-01-01 published<2025 size<2GiB cached not-cached pinned conflict unlisted latest=2 with-origins',
   );
 });
 
@@ -39,8 +39,10 @@ test('says what is wrong, where, and what may have been meant', () => {
   assert.match(problemsOf('with-orgins name=x')[0] ?? '', /did you mean with-origins\?$/);
   assert.match(
     problemsOf('base-64')[0] ?? '',
-    /"base-64" is no term; known are a uuid, name=.*did you mean name=base-64\?$/,
+    /"base-64" is no term; known are a uuid, name=.*did you mean name=\*base-64\*\?$/,
   );
+  assert.match(problemsOf('base*')[0] ?? '', /did you mean name=base\*\?$/);
+  assert.match(problemsOf('"two words"')[0] ?? '', /did you mean name="\*two words\*"\?$/);
   assert.match(problemsOf('name~base')[0] ?? '', /did you mean name=\*base\*\?$/);
   assert.match(problemsOf('name!=x')[0] ?? '', /unknown key "name!"; did you mean name=x\?$/);
   assert.match(problemsOf('os>linux')[0] ?? '', /os takes no ">"; = would do; did you mean os=linux\?$/);
@@ -57,7 +59,10 @@ test('says what is wrong, where, and what may have been meant', () => {
   assert.match(problemsOf('tag.=x')[0] ?? '', /the tag has no name/);
   assert.match(problemsOf('=x')[0] ?? '', /the key is missing/);
   assert.match(problemsOf('c02a2044')[0] ?? 'none', /none/);
-  assert.match(problemsOf('c02a204')[0] ?? '', /too little of a uuid/);
+  assert.match(
+    problemsOf('c02a204')[0] ?? '',
+    /too little of a uuid; 8 digits would do; did you mean name=\*c02a204\*\?$/,
+  );
   assert.match(problemsOf('c02a2044-c1bd-11e4-bd8')[0] ?? 'none', /none/);
   assert.match(problemsOf('c02a2044-c1bd-11e4-bd8c-dfc1db8b0182-00')[0] ?? '', /not of the form of a uuid/);
 });
@@ -86,8 +91,10 @@ test('says where quotes open that nothing closes', () => {
 test('refuses absurd lengths, and problems stay one short line', () => {
   assert.match(problemsOf('x'.repeat(MAX_SELECTOR_LENGTH + 1))[0] ?? '', /4097 characters long/);
   assert.match(problemsOf('cached '.repeat(51))[0] ?? '', /more than 50 terms/);
-  const [line = ''] = problemsOf(`\u001b[31m${'y'.repeat(4000)}=\n\u202e`);
-  assert.ok(line.length < 1000 && !/[\p{Cc}\p{Bidi_Control}]/u.test(line), line);
+  for (const text of [`\u001b[31m${'y'.repeat(4000)}=\n\u202e`, `"\u001b[31m \n"`, 'y'.repeat(4000)]) {
+    const [line = ''] = problemsOf(text);
+    assert.ok(line.length < 1000 && !/[\p{Cc}\p{Bidi_Control}]/u.test(line), line);
+  }
 });
 
 test('is not slow on patterns that are made to be slow', () => {

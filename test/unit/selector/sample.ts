@@ -46,10 +46,12 @@ export const SAMPLE: readonly SampleImage[] = [
   image(7, 'extra', { name: 'odd one', published_at: '2012-01-01T00:00:00Z', origin: uuidOf(99) }, 3 * GIB),
 ];
 
-/** Nothing cached but images 1 and 2, nothing pinned but image 2. */
+/** Nothing cached but images 1 and 2, nothing pinned but image 2; image 4 is in conflict, image 7 in no list. */
 export const FACTS: Facts<SampleImage> = {
   isCached: ({ manifest }) => [uuidOf(1), uuidOf(2)].includes(manifest.uuid),
   isPinned: ({ manifest }) => manifest.uuid === uuidOf(2),
+  isContradicted: ({ manifest }) => manifest.uuid === uuidOf(4),
+  isListed: ({ manifest }) => manifest.uuid !== uuidOf(7),
   upstreamsOf: ({ upstreams }) => upstreams,
   channelsOf: ({ manifest }) => manifest.channels ?? [],
 };

@@ -63,10 +63,12 @@ test('compares the size of all files together', () => {
   assert.deepEqual(numbers('size=3072MiB'), [7]);
 });
 
-test('asks outside what is cached and pinned', () => {
+test('asks outside what is cached, pinned, in conflict and in no list', () => {
   assert.deepEqual(numbers('cached'), [1, 2]);
   assert.deepEqual(numbers('not-cached name=base-64'), [3]);
   assert.deepEqual(numbers('pinned'), [2]);
+  assert.deepEqual(numbers('conflict'), [4]);
+  assert.deepEqual(numbers('unlisted'), [7]);
 });
 
 test('latest counts the newest of each name among what the other terms leave', () => {
@@ -110,7 +112,9 @@ test('says of a selector that selects nothing what each term matches and what is
     whyEmpty('os=linux name=base-64'),
     '"os=linux name=base-64" selects no image of 7: os=linux alone matches 1, name=base-64 3; without os=linux it would select 3 images; without name=base-64 it would select 1 image',
   );
-  assert.match(whyEmpty('name=gres'), /; near it: name=postgres$/);
+  assert.equal(whyEmpty('name=gres'), '"name=gres" selects no image of 7; near it: name=postgres');
+  assert.equal(whyEmpty('unlisted latest=1 name=base-64').includes('alone'), true);
+  assert.equal(whyEmpty('channel=x latest=1').includes('alone'), false, 'of one term alone there is nothing to say');
   assert.match(whyEmpty('os=windows'), /; known: os=linux, os=smartos$/);
   assert.match(whyEmpty('published>2030'), /; they were published from 2012-01-01 to 2025-01-13$/);
   assert.match(whyEmpty('size<1KiB'), /; they are of 1GiB to 3GiB$/);
