@@ -10,6 +10,7 @@ import type { Sha1Hex } from '../imgapi/ids.ts';
 import type { Operation } from '../operations/operation.ts';
 import {
   createPrefetch,
+  isComplete,
   PREFETCH_IMAGE_RESULTS,
   type PrefetchEnd,
   type PrefetchInput,
@@ -102,11 +103,12 @@ export function createPrefetchRoom(
       async run(selectors, signal) {
         // A run comes seldom, and at the start the list may be that of the last run: it wants to know what there is now.
         await orAborted(parts.catalog.refresh(), signal);
-        const { plan, failed, fetched, bytes, warnings } = await scheduled.run({ selectors }, { signal, onEvent() {} });
+        const result = await scheduled.run({ selectors }, { signal, onEvent() {} });
+        const { plan, failed, fetched, bytes, warnings } = result;
         const { unresolvable, presentImages } = plan;
         const counts = { fetched: fetched.length, failed: failed.length, present: presentImages, bytes };
         log.info({ ...counts, unresolvable: unresolvable.length, warnings }, 'scheduled prefetch is through');
-        return failed.length === 0 && unresolvable.length === 0;
+        return isComplete(result);
       },
       log,
       now,

@@ -1,6 +1,5 @@
 /** What a prefetch is about: the images that are selected, and those of them that nobody can import for want of an origin. */
 import type { KnownImage, KnownImages } from '../catalog/known-images.ts';
-import { MirrorError } from '../imgapi/errors.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import { chainsOf } from '../pins/keep-chains.ts';
 import { completeChains, type Unresolvable } from '../prefetch/complete-chains.ts';
@@ -71,23 +70,15 @@ async function findNowhere(
 ): Promise<readonly Unresolvable[]> {
   const tops = images.map(({ manifest }) => manifest.uuid);
   const open = chainsOf(tops, known).missing.filter((uuid) => !told.some((origin) => origin.uuid === uuid));
-  const denied = new Set<ImageUuid>();
   const { found, unresolvable } = await completeChains(
     open,
     () => false,
-    async (uuid) => {
-      try {
-        return await deps.selection.one(uuid);
-      } catch (error) {
-        if (error instanceof MirrorError && error.code === 'ResourceNotFound') denied.add(uuid);
-        throw error;
-      }
-    },
+    async (uuid) => deps.selection.one(uuid),
     signal,
   );
   for (const image of found) known.set(image.manifest.uuid, image);
   // Who could not be asked may have it: nobody wanted it now.
-  return unresolvable.filter(({ uuid }) => denied.has(uuid));
+  return unresolvable.filter(({ absent }) => absent);
 }
 
 function lackOf({ uuid, reason }: Unresolvable, images: readonly KnownImage[]): string {

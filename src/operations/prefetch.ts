@@ -160,7 +160,7 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
       let result: PrefetchRunResult = 'failed';
       try {
         const done = await prefetch(input, context, ends);
-        if (done.failed.length === 0 && done.plan.unresolvable.length === 0) result = 'ok';
+        if (isComplete(done)) result = 'ok';
         return done;
       } catch (error) {
         if (context.signal.aborted) result = 'stopped';
@@ -171,6 +171,11 @@ export function createPrefetch(deps: PrefetchDeps, options: PrefetchOptions): Op
       }
     },
   };
+}
+
+/** Whether all is there that anybody has: an origin that every upstream denies is no failure that trying again could mend. */
+export function isComplete({ failed, plan }: Pick<PrefetchResult, 'failed' | 'plan'>): boolean {
+  return failed.length === 0 && plan.unresolvable.every(({ absent }) => absent);
 }
 
 /** Small, and no reason to call a run failed: who misses one misses a picture. @returns what to say about those that could not be had */

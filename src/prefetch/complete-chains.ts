@@ -8,6 +8,8 @@ import { orAborted } from './or-aborted.ts';
 export interface Unresolvable {
   readonly uuid: ImageUuid;
   readonly reason: string;
+  /** True: every upstream says that there is none; else it could not be told. */
+  readonly absent: boolean;
 }
 
 export interface CompletedChains {
@@ -36,14 +38,16 @@ export async function completeChains(
   // A Set is walked to its end, what is added on the way included.
   for (const uuid of asked) {
     signal.throwIfAborted();
-    const reason = await look(uuid);
-    if (reason !== undefined) unresolvable.push({ uuid, reason });
+    const failure = await look(uuid);
+    if (failure !== undefined) unresolvable.push({ uuid, ...failure });
   }
   return { found, unresolvable };
 
   /** Why it is not found; undefined if it is. */
-  async function look(uuid: ImageUuid): Promise<string | undefined> {
-    if (found.length + unresolvable.length >= MAX_LOOKUPS) return `more than ${MAX_LOOKUPS} origins are in no list`;
+  async function look(uuid: ImageUuid): Promise<Omit<Unresolvable, 'uuid'> | undefined> {
+    if (found.length + unresolvable.length >= MAX_LOOKUPS) {
+      return { reason: `more than ${MAX_LOOKUPS} origins are in no list`, absent: false };
+    }
     try {
       const image = await orAborted(find(uuid), signal);
       found.push(image);
@@ -53,7 +57,7 @@ export async function completeChains(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof MirrorError)) throw error;
-      return error.message;
+      return { reason: error.message, absent: error.code === 'ResourceNotFound' };
     }
   }
 }

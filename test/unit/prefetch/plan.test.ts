@@ -86,7 +86,7 @@ test('origins in no list are looked up, with theirs, and what nobody has is told
     found.map(({ manifest }) => manifest.uuid),
     uuids(5, 6),
   );
-  assert.deepEqual(unresolvable, [{ uuid: uuidOf(8), reason: 'no upstream has it' }]);
+  assert.deepEqual(unresolvable, [{ uuid: uuidOf(8), reason: 'no upstream has it', absent: true }]);
   assert.deepEqual(asked, uuids(5, 8, 6));
 });
 
