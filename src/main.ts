@@ -7,6 +7,9 @@ import { PRODUCT } from './config/product.ts';
 /** After a command has ended, what it left open has this long to close by itself. */
 const LINGER_MS = 5000;
 
+/** Who is told of signals. */
+const handlers = new Set<(signal: Signal) => void>();
+
 process.on('uncaughtException', die);
 try {
   const code = await runCli(commandIo());
@@ -30,8 +33,10 @@ function commandIo(): CommandIo {
     onSignal(handler) {
       const signals: readonly Signal[] = ['SIGTERM', 'SIGINT', 'SIGHUP'];
       for (const signal of signals) process.on(signal, handler);
+      handlers.add(handler);
       return () => {
         for (const signal of signals) process.off(signal, handler);
+        handlers.delete(handler);
       };
     },
     forceExit: (code) => process.exit(code),
@@ -39,10 +44,17 @@ function commandIo(): CommandIo {
 }
 
 function output(stream: NodeJS.WriteStream): Output {
+  let hasFailed = false;
   stream.on('error', (error: NodeJS.ErrnoException) => {
-    // A mirror must not die because nobody reads its output any more. A reader that left (`| head`) has had all it wanted; any other
-    // failure, such as a full disk, has lost output and shows in the exit code.
-    if (error.code !== 'EPIPE') process.exitCode = EXIT.failed;
+    // A reader that left (`| head`) has had all it wanted; any other failure, such as a full disk, has lost output and shows in the exit code.
+    const isReaderGone = error.code === 'EPIPE';
+    if (!isReaderGone) process.exitCode = EXIT.failed;
+    if (hasFailed || stream !== process.stdout) return;
+    hasFailed = true;
+    if (!isReaderGone) process.stderr.write(`${PRODUCT.name}: standard output: ${escape(error.message)}\n`);
+    // A mirror must not die because nobody reads its output any more: it does not heed this one. A command has nothing left to do.
+    for (const handler of handlers) handler('SIGPIPE');
+    if (handlers.size === 0 && process.argv[2] !== 'serve') process.exit(process.exitCode ?? EXIT.readerGone);
   });
   return {
     write: (text) => void stream.write(text),

@@ -66,6 +66,8 @@ export interface Scrub {
   readonly isReading: boolean;
   /** When everything stored was last known to have been checked within one round, ms since the epoch. */
   readonly succeededAtMs: number | undefined;
+  /** The same, as long as something that is stored has been read again at all: what has just come counts as checked, and was not. */
+  readAgainAtMs(): Promise<number | undefined>;
   /** Breaks off what is being read, within milliseconds. */
   close(): Promise<void>;
 }
@@ -132,6 +134,13 @@ export function createScrub(deps: ScrubDeps, options: ScrubOptions): Scrub {
     isCounted = true;
   }
 
+  /** When it was last found right by reading it; 0: never. */
+  async function markOf(sha1: Sha1Hex): Promise<number> {
+    const known = checked.get(sha1) ?? (await marks.checkedAtMs(sha1)) ?? 0;
+    checked.set(sha1, known);
+    return known;
+  }
+
   async function list(): Promise<CheckedBlob[]> {
     await counted();
     round ??= (await marks.round()) ?? (await keepRound({ beganAtMs: now(), succeededAtMs: undefined }));
@@ -139,8 +148,7 @@ export function createScrub(deps: ScrubDeps, options: ScrubOptions): Scrub {
     const blobs: CheckedBlob[] = [];
     for (const { sha1, size, arrivedAtMs } of deps.blobs()) {
       stored.add(sha1);
-      if (!checked.has(sha1)) checked.set(sha1, (await marks.checkedAtMs(sha1)) ?? 0);
-      const checkedAtMs = Math.max(checked.get(sha1) ?? 0, arrivedAtMs);
+      const checkedAtMs = Math.max(await markOf(sha1), arrivedAtMs);
       // Not in the future, wherever the clock was then: it would not be read for as long.
       blobs.push({ sha1, size, checkedAtMs: Math.min(now(), checkedAtMs) });
     }
@@ -285,6 +293,12 @@ export function createScrub(deps: ScrubDeps, options: ScrubOptions): Scrub {
     },
     get succeededAtMs() {
       return round?.succeededAtMs;
+    },
+    async readAgainAtMs() {
+      const { succeededAtMs } = round ?? (await marks.round()) ?? {};
+      if (succeededAtMs === undefined) return undefined;
+      for (const { sha1 } of deps.blobs()) if ((await markOf(sha1)) > 0) return succeededAtMs;
+      return undefined;
     },
     async close() {
       stopping.abort(new MirrorError('ShuttingDown', 'the mirror is shutting down'));

@@ -2,6 +2,7 @@
 import { Agent, request as send, type Dispatcher } from 'undici';
 import { StringDecoder } from 'node:string_decoder';
 import { isJsonObject, parseJson } from '../blobs/json-file.ts';
+import { PRODUCT } from '../config/product.ts';
 import { ERROR_STATUS, MirrorError, type ErrorCode, type FieldError } from '../imgapi/errors.ts';
 import type { OperationContext, VerbSpec } from '../operations/operation.ts';
 import { VERBS, type Verb } from '../operations/verbs.ts';
@@ -42,25 +43,39 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   ): Promise<Dispatcher.ResponseData> {
     const spec: VerbSpec = VERBS[verb];
     const isRead = spec.method === 'GET';
-    const target = new URL(`_mirror/api/${pathOf(spec, input)}`, url.endsWith('/') ? url : `${url}/`);
+    return request(`_mirror/api/${pathOf(spec, input)}`, signal, {
+      method: spec.method,
+      headers: isRead
+        ? { accept: 'application/json' }
+        : {
+            accept: 'application/x-ndjson',
+            'content-type': 'application/json',
+            ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
+          },
+      body: isRead ? null : JSON.stringify(input),
+    });
+  }
+
+  /** `path`: below the mirror's URL. @throws MirrorError where nobody answers; what `undici` does where the signal is aborted */
+  async function request(
+    path: string,
+    signal: AbortSignal,
+    about: Pick<Dispatcher.RequestOptions, 'method' | 'headers' | 'body'>,
+  ): Promise<Dispatcher.ResponseData> {
+    const target = new URL(path, url.endsWith('/') ? url : `${url}/`);
     try {
-      return await send(target, {
-        dispatcher: agent,
-        method: spec.method,
-        signal,
-        headers: isRead
-          ? { accept: 'application/json' }
-          : {
-              accept: 'application/x-ndjson',
-              'content-type': 'application/json',
-              ...(options.token === undefined ? {} : { authorization: `Bearer ${options.token}` }),
-            },
-        body: isRead ? null : JSON.stringify(input),
-      });
+      return await send(target, { dispatcher: agent, signal, ...about });
     } catch (error) {
       if (signal.aborted) throw error;
       throw unreachable(url, error instanceof Error ? error.message : String(error), error);
     }
+  }
+
+  /** Whether somebody who does not know the path is one of ours all the same: whatever stands before a mirror may put its own name to it. */
+  async function isMirror(signal: AbortSignal): Promise<boolean> {
+    const answer = await request('_mirror/health', signal, { method: 'GET' });
+    const body = parseJson(await textOf(answer));
+    return answer.statusCode === 200 && isJsonObject(body) && typeof body.version === 'string';
   }
 
   async function lastLine(response: Dispatcher.ResponseData, context: OperationContext): Promise<object> {
@@ -89,12 +104,26 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       if (response.statusCode === 200 && String(response.headers['content-type']).startsWith('application/x-ndjson'))
         return lastLine(response, context);
       const body = parseJson(await textOf(response));
-      if (response.statusCode !== 200) throw errorOf(body, response.statusCode);
+      const { statusCode } = response;
+      if (statusCode !== 200) {
+        if (knowsNoPath(statusCode) && !isOurs(response) && !(await isMirror(context.signal)))
+          throw new MirrorError('UpstreamUnavailable', `there is no imgapi-mirror at ${url}`);
+        throw errorOf(body, statusCode);
+      }
       if (!isJsonObject(body)) throw unreachable(url, 'its answer is no JSON object: is it an imgapi-mirror?');
       return body;
     },
     close: async () => agent.close(),
   };
+}
+
+/** A server of something else, or a redirect to one. */
+function knowsNoPath(status: number): boolean {
+  return status === 404 || status === 405 || (status >= 300 && status < 400);
+}
+
+function isOurs({ headers }: Dispatcher.ResponseData): boolean {
+  return String(headers['server']).startsWith(`${PRODUCT.name}/`);
 }
 
 /** Whole lines, without their ends. @throws if one goes on for too long: it is not gathered without end */

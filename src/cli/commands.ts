@@ -7,6 +7,7 @@ import { configCheck } from './config-check.ts';
 import { configPrint } from './config-print.ts';
 import { CONFIG_OPTIONS, DRY_RUN_OPTION, JSON_OPTION, MIRROR_OPTIONS } from './flags.ts';
 import { EXIT, type CommandIo } from './io.ts';
+import { LIST_ORDERS } from '../operations/list-order.ts';
 import type { OptionSpecs, OptionValues } from './parse-options.ts';
 import { readConfig } from './read-config.ts';
 import { reportProblems } from './report-problems.ts';
@@ -15,6 +16,7 @@ import { createSignals } from './signals.ts';
 
 /** As many as the API takes. */
 const MAX_SELECTORS = 1_000;
+const SORTS: readonly string[] = LIST_ORDERS.flatMap((order) => [order, `-${order}`]);
 const SELECTORS = { usage: 'SELECTOR...', min: 1, max: MAX_SELECTORS };
 
 export interface Command {
@@ -45,7 +47,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'config check',
     summary: 'Say whether the configuration is right, without starting.',
     about:
-      'Takes the flags of serve. Exits 0 if serve would start with the configuration, 2 with one line per problem if it would not accept it, 1 if the cache directory or this system would not do.',
+      'Takes the flags of serve. Exits 0 if serve would start with the configuration, 2 with one line per problem if it would not accept it, 1 if the cache directory, the address or this system would not do.',
     options: { ...CONFIG_OPTIONS, ...JSON_OPTION },
     example: 'imgapi-mirror config check --config /etc/imgapi-mirror.yaml',
     run: configCheck,
@@ -62,7 +64,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'doctor',
     summary: 'Examine the mirror, as it stands and as its clients meet it.',
     about:
-      'Looks at the configuration, the certificate, the cache directory, the mirror that runs on it and its upstreams; then at the mirror as imgadm and sdc-clients do: ping, list, a manifest, a small file, TLS. Each line says what was found and what to do. Changes nothing, and needs no mirror to be stopped. Exits 0 if there is no problem, 1 if there is one.',
+      'Looks at the configuration, the certificate, the cache directory, the mirror that runs on it and its upstreams; then at the mirror as imgadm and sdc-clients do: ping, list, a manifest, a small file, TLS. Each line says what was found and what to do. Changes nothing, and needs no mirror to be stopped: of a mirror’s files it reads one that is stored already (a hit in its figures), and where none is, none. Exits 0 if there is no problem, 1 if there is one.',
     options: {
       ...CONFIG_OPTIONS,
       'as-client': {
@@ -96,16 +98,26 @@ export const COMMANDS: readonly Command[] = [
     summary: 'List the images that are known.',
     about:
       'Lists every image the mirror knows, or those that any of the selectors selects: what the upstreams list, and what is kept here although no list has it any more. The terms of one selector must all hold.',
-    options: { ...MIRROR_OPTIONS, cached: { type: 'boolean', help: 'only those whose files are all stored' } },
+    options: {
+      ...MIRROR_OPTIONS,
+      cached: { type: 'boolean', help: 'only those whose files are all stored' },
+      sort: {
+        type: 'string',
+        value: 'FIELD',
+        values: SORTS,
+        help: `${LIST_ORDERS.join(', ')} (default published); -FIELD is the other way round`,
+      },
+      limit: { type: 'string', value: 'N', help: 'the first N of them' },
+    },
     positionals: { usage: '[SELECTOR...]', min: 0, max: MAX_SELECTORS },
-    example: "imgapi-mirror list 'name=base-64* latest=2 with-origins' --cached",
+    example: "imgapi-mirror list 'name=base-64* latest=2 with-origins' --cached --sort -size",
     run: late(async () => (await import('./list.ts')).list),
   },
   {
     name: 'show',
     summary: 'Show all that is known of one image.',
     about:
-      'Shows where an image can be had from, what is stored of it, and what it rests on. With --json its manifest too.',
+      'Shows what its manifest says of an image, where it can be had from, what is stored of it, what it rests on and what rests on it. The beginning of its uuid will do, from 8 digits on. With --json the whole manifest.',
     options: MIRROR_OPTIONS,
     positionals: { usage: 'UUID', min: 1, max: 1 },
     example: 'imgapi-mirror show 1d05e788-5409-11eb-b12f-037bd7fee4ee',
@@ -136,7 +148,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'prefetch',
     summary: 'Fetch images before they are asked for.',
     about:
-      'Fetches the files of the images that any of the selectors selects, origins first. With --dry-run it says what that would be, and what would have to go for it. What clients want goes before it. Interrupted, it goes on where it was when it is run again. Exits 1 if an image could not be fetched.',
+      'Fetches the files of the images that any of the selectors selects, origins first. With --dry-run it says what that would be, and what would have to go for it. What clients want goes before it. Interrupted, it goes on where it was when it is run again. Exits 1 if an image could not be fetched, or rests on an origin that nobody has.',
     options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION },
     positionals: SELECTORS,
     example: "imgapi-mirror prefetch 'name=base-64-lts latest=2 with-origins'",
@@ -175,7 +187,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'accept',
     summary: 'Take what an upstream now says of an image.',
     about:
-      'The first SHA-1 and size that were seen for a uuid stay in force, whatever an upstream says later. This takes the later word instead. list shows conflicts.',
+      'The first SHA-1 and size that were seen for a uuid stay in force, whatever an upstream says later. This takes the later word instead. list conflict shows which; the beginning of a uuid will do, from 8 digits on.',
     options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION },
     positionals: { usage: 'UUID...', min: 1, max: MAX_SELECTORS },
     example: 'imgapi-mirror accept 1d05e788-5409-11eb-b12f-037bd7fee4ee',

@@ -6,6 +6,7 @@ import { readAdminToken } from './admin-token.ts';
 import { readCaFiles } from './ca-files.ts';
 import { EXIT, type CommandIo } from './io.ts';
 import type { OptionValues } from './parse-options.ts';
+import { listenProblem } from './listen-check.ts';
 import { readConfig } from './read-config.ts';
 import { reportProblems } from './report-problems.ts';
 import { selfCheck } from './self-check.ts';
@@ -25,9 +26,13 @@ export async function configCheck(options: OptionValues, io: CommandIo): Promise
   }
   const cacheDir = path.resolve(io.cwd, config.cache.dir);
   const findings = await selfCheck({ dir: cacheDir, minFreeBytes: config.cache.minFreeBytes });
-  const errors = findings.filter(({ severity }) => severity === 'error');
+  const cannotListen = await listenProblem(config.listen);
+  const errors = [
+    ...findings.filter(({ severity }) => severity === 'error').map(({ message }) => message),
+    ...(cannotListen === undefined ? [] : [cannotListen]),
+  ];
   if (errors.length > 0) {
-    const problems = errors.map(({ message }): ConfigProblem => ({ key: '', where: undefined, message }));
+    const problems = errors.map((message): ConfigProblem => ({ key: '', where: undefined, message }));
     reportProblems(io, problems, asJson);
     return EXIT.failed;
   }

@@ -34,6 +34,7 @@ export async function doctor(options: OptionValues, io: CommandIo): Promise<numb
       tlsName,
       userAgent: `${PRODUCT.name}/${PRODUCT.version} doctor`,
       nowMs: Date.now(),
+      looksAtStatus: own?.address === undefined,
     });
   }
   const isWell = counts.problem === 0;

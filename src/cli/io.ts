@@ -9,7 +9,8 @@ export interface Output {
   readonly columns?: number;
 }
 
-export type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP';
+/** `SIGPIPE`: what is written to standard output cannot arrive any more. */
+export type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGPIPE';
 
 export interface CommandIo {
   /** The arguments after the program's name. */
@@ -28,5 +29,5 @@ export interface CommandIo {
   forceExit(code: number): void;
 }
 
-/** Exit codes: done, failed, wrong usage or configuration. */
-export const EXIT = { done: 0, failed: 1, usage: 2 } as const;
+/** Exit codes: done, failed, wrong usage or configuration; ended because nobody reads any more, as a shell tells of SIGPIPE. */
+export const EXIT = { done: 0, failed: 1, usage: 2, readerGone: 141 } as const;

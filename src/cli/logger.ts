@@ -3,6 +3,7 @@ import { pino, type DestinationStream } from 'pino';
 import type { Log } from '../config/log.ts';
 import type { Config } from '../config/schema.ts';
 import type { Output } from './io.ts';
+import { logError } from './log-error.ts';
 
 export interface Logger {
   readonly log: Log;
@@ -23,6 +24,7 @@ export async function createLogger(options: Config['log'], stdout: Output): Prom
     {
       level: options.level,
       redact: { paths: [...SECRET_KEYS, ...SECRET_KEYS.map((key) => `*.${key}`)], censor: '***' },
+      serializers: { err: logError },
       timestamp: pino.stdTimeFunctions.isoTime,
     },
     destination,

@@ -61,7 +61,7 @@ export function parseOptions(args: readonly string[], specs: OptionSpecs, maxPos
       if (value === undefined || value === '')
         return wrong(`${rawName} needs a value, ${rawName} ${spec.value ?? 'VALUE'}`);
       // `--config --port 80` forgot a value; whoever means one that begins with "-" can say so.
-      if (value.startsWith('-') && !token.inlineValue)
+      if (value.startsWith('-') && !token.inlineValue && spec.values?.includes(value) !== true)
         return wrong(`${rawName} needs a value; if it is ${value}, write ${rawName}=${value}`);
     }
     const earlier = given.get(name);

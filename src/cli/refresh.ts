@@ -1,4 +1,5 @@
 /** `refresh`: the upstreams' lists, now. */
+import { PRODUCT } from '../config/product.ts';
 import { counted, roughTime } from '../config/units.ts';
 import type { RefreshResult } from '../operations/refresh.ts';
 import { EXIT, type CommandIo } from './io.ts';
@@ -25,6 +26,10 @@ export async function refresh(options: OptionValues, io: CommandIo): Promise<num
       io.stdout.write(
         `${tableLines(columns, result.upstreams).join('\n')}\n${counted(result.images, 'image')} in all\n`,
       );
+      if (result.conflicts > 0)
+        io.stdout.write(
+          `${counted(result.conflicts, 'image')} in conflict, what was first seen stays in force: ${PRODUCT.name} list conflict\n`,
+        );
     }
     return isWell ? EXIT.done : EXIT.failed;
   });

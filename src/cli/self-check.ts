@@ -4,7 +4,7 @@
  */
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
-import { access, open, stat, statfs, unlink, writeFile } from 'node:fs/promises';
+import { access, mkdir, open, rmdir, stat, statfs, unlink, writeFile } from 'node:fs/promises';
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { formatSize, roughSize } from '../config/units.ts';
@@ -71,7 +71,10 @@ async function directoryFindings(dir: string, place: string): Promise<Finding[]>
     const root = await stat(place);
     if (!root.isDirectory()) return [unusable(dir, 'ENOTDIR', place)];
     if (place !== dir) {
-      await access(place, constants.W_OK | constants.X_OK);
+      // Permissions do not tell: there are file systems that take no directory from anybody.
+      const probe = path.join(place, `.probe-${randomUUID()}`);
+      await mkdir(probe);
+      await rmdir(probe);
       return [];
     }
     const probe = path.join(dir, `.probe-${randomUUID()}`);

@@ -13,6 +13,7 @@ import { MAX_SKEW_MS } from '../upstream/clock-check.ts';
 import { readAdminToken } from './admin-token.ts';
 import { readCaFiles } from './ca-files.ts';
 import { EXIT, type CommandIo } from './io.ts';
+import { bracketed, listenError } from './listen-check.ts';
 import { createLogger, type Logger } from './logger.ts';
 import { openMirror, type OpenMirror } from './open-mirror.ts';
 import type { ReadConfigResult } from './read-config.ts';
@@ -120,11 +121,14 @@ async function serveFrom(
   const { app } = opened;
   const reread = session.reread ?? (async () => ({ ok: true, config, warnings: [], file: undefined }) as const);
   const reload = createReloader({ app, logger, reread, cwd: io.cwd, now: Date.now }, { config, tls, ca });
+  let code: number;
   try {
-    return await run({ mirror: opened, config, io, log, signals, reload });
+    code = await run({ mirror: opened, config, io, log, signals, reload });
   } finally {
     await opened.close();
   }
+  log.info({ code }, 'stopped');
+  return code;
 }
 
 async function run({ mirror, config, io, log, signals, reload }: Started): Promise<number> {
@@ -135,7 +139,7 @@ async function run({ mirror, config, io, log, signals, reload }: Started): Promi
   try {
     await app.server.listen({ host, port: config.listen.port });
   } catch (error) {
-    return refuse(io, listenError(error, config));
+    return refuse(io, listenError(error, config.listen));
   }
   const scheme = config.listen.tls.certFile === null ? 'http' : 'https';
   const port = portOf(app.server);
@@ -178,18 +182,6 @@ function refuse(io: CommandIo, message: string): number {
   return EXIT.failed;
 }
 
-function listenError(error: unknown, config: Config): string {
-  const { host, port } = config.listen;
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
-  const where = `${bracketed(host)}:${port}`;
-  if (code === 'EADDRINUSE') return `cannot listen on ${where}: the port is in use; choose another with --port`;
-  if (code === 'EACCES')
-    return `cannot listen on ${where}: ports below 1024 need a privilege; choose another with --port`;
-  if (code === 'EADDRNOTAVAIL')
-    return `cannot listen on ${where}: this machine has no such address; choose another with --host`;
-  return `cannot listen on ${where}: ${error instanceof Error ? error.message : String(error)}`;
-}
-
 function portOf(server: FastifyInstance): number {
   const [address] = server.addresses();
   return typeof address === 'object' ? address.port : 0;
@@ -197,10 +189,6 @@ function portOf(server: FastifyInstance): number {
 
 function isAnyHost(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
-}
-
-function bracketed(host: string): string {
-  return host.includes(':') ? `[${host}]` : host;
 }
 
 /** An address other hosts can probably reach: for the line that tells what to give to imgadm. */

@@ -6,18 +6,24 @@ export interface Signals {
   readonly stopAsked: Promise<Signal>;
   /** Aborts at the same moment. */
   readonly stopped: AbortSignal;
+  /** True where it was not a person but the end of standard output's reader. */
+  readonly isReaderGone: boolean;
   /** Runs `reload` at every SIGHUP from here on, and now if one has come before. Not after a stop was asked for. */
   onReload(reload: () => void): void;
   /** Gives the signals back to their default. */
   release(): void;
 }
 
-/** Takes the signals over. As early as can be: without a handler, process 1 of a container does not hear them at all. */
-export function createSignals(io: CommandIo): Signals {
+/**
+ * Takes the signals over. As early as can be: without a handler, process 1 of a container does not hear them at all.
+ * @param options `endsWithReader`: stops when nobody reads standard output any more (default false: a mirror serves on)
+ */
+export function createSignals(io: CommandIo, options: { readonly endsWithReader?: boolean } = {}): Signals {
   const asked = Promise.withResolvers<Signal>();
   const abort = new AbortController();
   let reload: (() => void) | undefined;
   let isReloadMissed = false;
+  let isReaderGone = false;
   const release = io.onSignal((name) => {
     if (name === 'SIGHUP') {
       if (abort.signal.aborted) return;
@@ -25,7 +31,10 @@ export function createSignals(io: CommandIo): Signals {
       else reload();
       return;
     }
-    if (abort.signal.aborted) {
+    if (name === 'SIGPIPE') {
+      if (options.endsWithReader !== true || abort.signal.aborted) return;
+      isReaderGone = true;
+    } else if (abort.signal.aborted) {
       io.forceExit(EXIT.failed);
       return;
     }
@@ -35,6 +44,9 @@ export function createSignals(io: CommandIo): Signals {
   return {
     stopAsked: asked.promise,
     stopped: abort.signal,
+    get isReaderGone() {
+      return isReaderGone;
+    },
     onReload(handler) {
       reload = handler;
       if (isReloadMissed && !abort.signal.aborted) handler();

@@ -2,6 +2,7 @@
 import { escape } from '../config/problem.ts';
 import type { Config } from '../config/schema.ts';
 import { formatSize } from '../config/units.ts';
+import { isLoopback } from '../http/allow.ts';
 
 export interface StartFacts {
   readonly config: Config;
@@ -14,13 +15,18 @@ export interface StartFacts {
 
 export function startLines({ config, dir, url, version }: StartFacts): string[] {
   const { maxBytes, minFreeBytes } = config.cache;
+  const { host, publicUrl } = config.listen;
+  const isAlone = publicUrl === null && (host === 'localhost' || isLoopback(host));
   const most = maxBytes === null ? 'as much as the disk gives' : `at most ${formatSize(maxBytes)}`;
   return [
     `imgapi-mirror ${version}`,
-    `  on a SmartOS host:  imgadm sources -a ${escape(url)}`,
+    `  ${isAlone ? 'here and only here:' : 'on a SmartOS host: '} imgadm sources -a ${escape(url)}`,
     `  cache:              ${escape(dir)} (${most}, ${formatSize(minFreeBytes)} of the disk left free)`,
     ...(config.offline ? ['  offline:            no upstream is asked, what is cached or imported is served'] : []),
     ...config.upstreams.map(({ name, url: from }) => `  upstream:           ${escape(name)}  ${escape(from)}`),
+    ...(isAlone
+      ? [`warning: it listens on ${host}, where only this machine reaches it: --host 0.0.0.0 lets other hosts in`]
+      : []),
   ];
 }
 

@@ -73,13 +73,7 @@ function linesOf(found: StatusResult, url: string | undefined, rates: Rates | un
   const isRunning = url !== undefined;
   const where = isRunning ? url : 'not running (this is what the directory holds)';
   const { storage, traffic, catalog } = found;
-  const { hit, miss, join, pass } = traffic.files;
-  const requests = hit + miss + join + pass;
   const limit = storage.maxBytes === null ? 'no limit of its own' : `${roughSize(storage.maxBytes)} at most`;
-  const saved =
-    traffic.savedRatio === null
-      ? 'nothing served yet'
-      : `${Math.round(traffic.savedRatio * 100)}% of the bytes did not cross the WAN`;
   const rows: readonly Row[] = [
     ['mirror', `${where}, version ${found.version}${found.offline ? ', offline' : ''}`],
     ...(isRunning ? [['started', found.startedAt] satisfies Row] : []),
@@ -87,17 +81,15 @@ function linesOf(found: StatusResult, url: string | undefined, rates: Rates | un
       'images',
       `${catalog.images} listed, ${counted(storage.blobs, 'file')} stored, ${storage.pinned} pinned, ${catalog.conflicts} in conflict`,
     ],
-    ['LAN', `${roughSize(traffic.lanBytes)} sent${speed(rates?.lan)}`],
-    ['WAN', `${roughSize(traffic.wanBytes)} pulled${speed(rates?.wan)}; ${saved}`],
-    [
-      'files',
-      `${counted(requests, 'request')}: ${counted(hit, 'hit')}, ${join} joined, ${counted(miss, 'miss', 'misses')}, ${pass} passed through`,
-    ],
+    ...(isRunning ? trafficRows(traffic, rates) : []),
     [
       'disk',
       `${roughSize(storage.usedBytes)} used (${limit}), ${roughSize(storage.freeBytes)} free (${roughSize(storage.minFreeBytes)} are kept free)`,
     ],
-    ['integrity', `${storage.quarantinedFiles} files in quarantine; all read again: ${storage.scrubbedAt ?? 'never'}`],
+    [
+      'integrity',
+      `${counted(storage.quarantinedFiles, 'file')} in quarantine; all read again: ${storage.scrubbedAt ?? 'not yet'}`,
+    ],
   ];
   return [
     ...rows.map(([key, value]) => `${key.padEnd(10)}${escape(value)}`),
@@ -119,9 +111,26 @@ function linesOf(found: StatusResult, url: string | undefined, rates: Rates | un
   ];
 }
 
-function upstreamState({ up, breakers }: UpstreamStatus): string {
+/** Since the start, so only of a mirror that runs. */
+function trafficRows(traffic: StatusResult['traffic'], rates: Rates | undefined): readonly Row[] {
+  const { hit, miss, join, pass } = traffic.files;
+  const saved =
+    traffic.savedRatio === null
+      ? 'nothing served yet'
+      : `${Math.round(traffic.savedRatio * 100)}% of the bytes did not cross the WAN`;
+  return [
+    ['LAN', `${roughSize(traffic.lanBytes)} sent${speed(rates?.lan)}`],
+    ['WAN', `${roughSize(traffic.wanBytes)} pulled${speed(rates?.wan)}; ${saved}`],
+    [
+      'files',
+      `${counted(hit + miss + join + pass, 'request')}: ${counted(hit, 'hit')}, ${join} joined, ${counted(miss, 'miss', 'misses')}, ${pass} passed through`,
+    ],
+  ];
+}
+
+function upstreamState({ up, held, breakers }: UpstreamStatus): string {
   const open = [...(breakers.list === 'closed' ? [] : ['lists']), ...(breakers.file === 'closed' ? [] : ['files'])];
-  const word = up === null ? 'unknown' : up ? 'up' : 'down';
+  const word = up === null ? 'not asked' : up ? 'up' : held ? 'list held back' : 'down';
   return open.length === 0 ? word : `${word}, failing: ${open.join(' and ')}`;
 }
 

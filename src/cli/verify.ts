@@ -13,7 +13,7 @@ import { writeJson } from './with-mirror.ts';
 /** Exits 1 if the bundle is not sound or not signed by who is trusted. */
 export async function verify(options: OptionValues, io: CommandIo, [bundle = '']: readonly string[]): Promise<number> {
   const asJson = options.has('json');
-  const signals = createSignals(io);
+  const signals = createSignals(io, { endsWithReader: true });
   const teller = createBundleTeller(io, 'verify', asJson);
   try {
     const trust = options.text('trust');
@@ -26,6 +26,7 @@ export async function verify(options: OptionValues, io: CommandIo, [bundle = '']
     return EXIT.done;
   } catch (error) {
     teller.end();
+    if (signals.isReaderGone) return EXIT.readerGone;
     if (!(error instanceof MirrorError) && !signals.stopped.aborted) throw error;
     const body = error instanceof MirrorError ? error.toBody() : { code: 'Interrupted', message: 'interrupted' };
     if (asJson) writeJson(io.stdout, { error: body });

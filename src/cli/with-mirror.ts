@@ -2,6 +2,7 @@
  * What commands have in common: they find the mirror (the one named, the one that runs on the directory, or the directory itself), ask
  * it, and tell of errors in one way.
  */
+import { stat } from 'node:fs/promises';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errnoOf } from '../blobs/errno.ts';
@@ -14,7 +15,7 @@ import { resultOf, type Results } from '../operations/results.ts';
 import type { Verb } from '../operations/verbs.ts';
 import { DataDirError } from '../records/data-dir.ts';
 import { isHeld } from '../records/held.ts';
-import { readServing } from '../records/serving-file.ts';
+import { readServing, type ServingInfo } from '../records/serving-file.ts';
 import { readAdminToken } from './admin-token.ts';
 import { createApiClient } from './api-client.ts';
 import { readCaFiles } from './ca-files.ts';
@@ -49,6 +50,8 @@ const NEED_LISTS: ReadonlySet<Verb> = new Set([
   'evict',
   'accept',
   'export',
+  // What has rotted is fetched again.
+  'scrub',
 ]);
 /** An upstream that is down or slow is not waited for: the last list it gave will do. */
 const LISTS_WAIT_MS = 10_000;
@@ -60,18 +63,41 @@ const TOKEN_HINT =
 const BUSY_TRIES = 10;
 const BUSY_WAIT_MS = 300;
 
-/** Runs `use` with the mirror that the options mean. Returns the exit code; every error is told. */
+/**
+ * Runs `use` with the mirror that the options mean. Returns the exit code; every error is told. That there is no cache directory is an
+ * error too: a mistyped path, most often.
+ */
 export async function withMirror(
   options: OptionValues,
   io: CommandIo,
   use: (mirror: MirrorHandle) => Promise<number>,
 ): Promise<number> {
-  const signals = createSignals(io);
+  return withEither(options, io, use, { makeDir: false });
+}
+
+/** The same for commands that bring images: where there is no cache directory, one is made. */
+export async function withMirrorOrNew(
+  options: OptionValues,
+  io: CommandIo,
+  use: (mirror: MirrorHandle) => Promise<number>,
+): Promise<number> {
+  return withEither(options, io, use, { makeDir: true });
+}
+
+async function withEither(
+  options: OptionValues,
+  io: CommandIo,
+  use: (mirror: MirrorHandle) => Promise<number>,
+  may: { readonly makeDir: boolean },
+): Promise<number> {
+  const signals = createSignals(io, { endsWithReader: true });
   try {
     const named = options.text('mirror');
     if (named !== undefined) return await withNamed(named, options, io, signals.stopped, use);
-    return await withDirectory(options, io, signals.stopped, use);
+    return await withDirectory(options, io, signals.stopped, use, may);
   } catch (error) {
+    // There is nobody left to tell.
+    if (signals.isReaderGone) return EXIT.readerGone;
     if (signals.stopped.aborted) return tell(io, options, { code: 'Interrupted', message: 'interrupted' }, EXIT.failed);
     if (error instanceof DataDirError)
       return tell(io, options, { code: 'StorageFailed', message: `${error.message}${hintOf(error)}` }, EXIT.failed);
@@ -131,6 +157,7 @@ async function withDirectory(
   io: CommandIo,
   signal: AbortSignal,
   use: (mirror: MirrorHandle) => Promise<number>,
+  may: { readonly makeDir: boolean },
 ): Promise<number> {
   const read = await readConfig(io, options);
   if (!read.ok) return reportProblems(io, read.problems, options.has('json'));
@@ -144,10 +171,15 @@ async function withDirectory(
   for (let tries = 1; ; tries++) {
     // Asked for first: a command that a running mirror answers need not load a mirror of its own. What keeps it from being told is said
     // when the directory is to be taken.
-    const serving = (await isHeld(dir).catch(() => false)) ? await readServing(dir) : undefined;
+    const held = await isHeld(dir).catch(() => false);
+    const serving = held ? await servingOf(dir) : undefined;
     if (serving?.address !== undefined) {
       const { address: url, secret } = serving;
       return withApi({ url, token: secret ?? admin.token, isOwnMachine: true }, signal, use);
+    }
+    if (!held && !may.makeDir && (await isAbsent(dir))) {
+      const message = `there is no cache directory at ${dir}: correct --cache-dir (cache.dir), or name a mirror with --mirror URL; serve, prefetch and import make one`;
+      return tell(io, options, { code: 'StorageFailed', message }, EXIT.failed);
     }
     try {
       return await withOwnMirror(read.config, ca.texts, options, io, signal, use);
@@ -156,6 +188,24 @@ async function withDirectory(
       await sleep(BUSY_WAIT_MS, undefined, { signal });
     }
   }
+}
+
+/** @throws DataDirError where it may not be read: it holds a secret. */
+async function servingOf(dir: string): Promise<ServingInfo | undefined> {
+  try {
+    return await readServing(dir);
+  } catch (error) {
+    const errno = errnoOf(error) ?? String(error);
+    throw new DataDirError('unwritable', `cache directory ${dir}: its serving.json cannot be read: ${errno}`, error);
+  }
+}
+
+/** True if no mirror has ever made a cache there. Whatever else is wrong is found when it is taken. */
+async function isAbsent(dir: string): Promise<boolean> {
+  return stat(path.join(dir, 'VERSION')).then(
+    () => false,
+    (error: unknown) => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR',
+  );
 }
 
 /** Works on the directory in this process. @throws DataDirError `locked` if somebody else has it */
@@ -214,7 +264,7 @@ function once(work: () => Promise<void>): () => Promise<void> {
 function hintOf({ cause }: DataDirError): string {
   const errno = errnoOf(cause);
   if (errno !== 'EACCES' && errno !== 'EPERM') return '';
-  return '; if it is that of a mirror which runs as another user, type this as that user, or name the mirror with --mirror URL';
+  return '; run this as root or as the mirror’s user, or name the mirror with --mirror URL';
 }
 
 function ignore(_event: OperationEvent): void {}

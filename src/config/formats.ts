@@ -36,7 +36,8 @@ const OWN_HEADERS = new Set([
 
 const FORMATS = {
   host: (text: string): FormatResult =>
-    isIP(text) !== 0 || /^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text)
+    // No name ends in a number: what does and is no address is a mistyped one.
+    isIP(text) !== 0 || (/^[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?$/i.test(text) && !/(?:^|\.)\d+$/.test(text))
       ? { value: text }
       : { wants: 'an IP address or a host name, without a port or brackets,' },
 

@@ -8,7 +8,7 @@ import { isMapping, type Mapping } from './mapping.ts';
 import { nearest } from './nearest.ts';
 import { foundButWants, quote, type KeyPath, type Report } from './problem.ts';
 import type { KeySchema } from './schema-kinds.ts';
-import { UNITS, type Unit } from './units.ts';
+import { counted, UNITS, type Unit } from './units.ts';
 
 /** Stands for a value that was there and wrong: its problem has been reported, so it is not missing too. */
 const INVALID = Symbol('invalid');
@@ -24,13 +24,14 @@ export function resolveLayer(
   report: Report,
   isNullable = false,
 ): unknown {
-  const wrong = (wantsMost: string): symbol => {
+  const wrong = (wantsMost: string, meant?: string): symbol => {
     const wants = isNullable ? `${wantsMost} or null` : wantsMost;
+    const hint = meant === undefined ? '' : `; did you mean ${meant}?`;
     report(
       path,
       schema.secret === true
         ? `not right (not shown, as it may be secret); ${wants} would do`
-        : foundButWants(raw, wants),
+        : `${foundButWants(raw, wants)}${hint}`,
     );
     return INVALID;
   };
@@ -50,7 +51,8 @@ export function resolveLayer(
     if (!Array.isArray(raw)) return wrong(wantsOf(schema));
     const { items, minItems = 0, maxItems = Infinity } = schema;
     if (raw.length < minItems || raw.length > maxItems) {
-      report(path, `found ${raw.length} entries; from ${minItems} to ${maxItems} would do`);
+      const wants = `${minItems} to ${counted(maxItems, 'entry', 'entries')}`;
+      report(path, `found a list of ${raw.length === 0 ? 'nothing' : raw.length}; one of ${wants} would do`);
       return INVALID;
     }
     return raw.map((item: unknown, index) => {
@@ -104,13 +106,14 @@ function resolveFreeMapping(schema: KeySchema, raw: Mapping, path: KeyPath, repo
   return Object.fromEntries(entries);
 }
 
-function resolveLeaf(schema: KeySchema, raw: unknown, wrong: (wants: string) => symbol): unknown {
+function resolveLeaf(schema: KeySchema, raw: unknown, wrong: (wants: string, meant?: string) => symbol): unknown {
   if (schema.unit !== undefined) {
-    const { parse } = UNITS[schema.unit];
+    const { parse, meant } = UNITS[schema.unit];
     const value = raw === 0 ? 0 : typeof raw === 'string' ? parse(raw) : undefined;
     const [least, most] = [parse(schema.atLeast ?? '0') ?? 0, parse(schema.atMost ?? '') ?? Infinity];
     const isOff = value === 0 && schema.orZero === true;
-    return isOff || (value !== undefined && value >= least && value <= most) ? value : wrong(wantsOf(schema));
+    if (isOff || (value !== undefined && value >= least && value <= most)) return value;
+    return wrong(wantsOf(schema), value === undefined && typeof raw === 'string' ? meant(raw) : undefined);
   }
   if (schema.type === 'integer') {
     const isFit =

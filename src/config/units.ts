@@ -91,18 +91,50 @@ export function formatRate(bytesPerSecond: number): string {
   return bytesPerSecond === 0 ? '0' : `${formatSize(bytesPerSecond)}/s`;
 }
 
-/** Parsing, formatting and the names of each unit, by kind. */
+/** Other spellings of sizes: of a number with a prefix the power of 1024 was most probably meant. */
+function sizeMeant(text: string): string | undefined {
+  const [, amount, prefix = ''] = /^(\d{1,15}(?:\.\d{1,15})?)\s*([kmgt])i?b?$/i.exec(text) ?? [];
+  return amount === undefined ? undefined : `${amount}${prefix.toUpperCase()}iB`;
+}
+
+function rateMeant(text: string): string | undefined {
+  return sizeMeant(text.replace(/\s*\/s$/i, ''));
+}
+
+/** Other spellings of times: the first letter tells, but for milliseconds; `M` alone may be a month. */
+function timeMeant(text: string): string | undefined {
+  const [, amount, name = ''] =
+    /^(\d{1,15}(?:\.\d{1,15})?)\s*(ms|msecs?|milliseconds?|s|secs?|seconds?|mins?|minutes?|h|hrs?|hours?|d|days?)$/i.exec(
+      text,
+    ) ?? [];
+  if (amount === undefined) return undefined;
+  const unit = name.toLowerCase();
+  return `${amount}${/^m(?:s|il)/.test(unit) ? 'ms' : unit.charAt(0)}`;
+}
+
+/** Parsing, formatting and the names of each unit, by kind. `meant`: what a text that does not parse probably meant, if that is plain. */
 export const UNITS: Readonly<
   Record<
     Unit,
     {
       readonly parse: (text: string) => number | undefined;
       readonly format: (value: number) => string;
+      readonly meant: (text: string) => string | undefined;
       readonly wants: string;
     }
   >
 > = {
-  size: { parse: parseSize, format: formatSize, wants: 'a size with its unit (B, KiB, MiB, GiB, TiB)' },
-  time: { parse: parseTime, format: formatTime, wants: 'a time with its unit (ms, s, m, h, d)' },
-  rate: { parse: parseRate, format: formatRate, wants: 'a size per second with its unit (B, KiB, MiB, GiB, TiB)' },
+  size: {
+    parse: parseSize,
+    format: formatSize,
+    meant: sizeMeant,
+    wants: 'a size with its unit (B, KiB, MiB, GiB, TiB)',
+  },
+  time: { parse: parseTime, format: formatTime, meant: timeMeant, wants: 'a time with its unit (ms, s, m, h, d)' },
+  rate: {
+    parse: parseRate,
+    format: formatRate,
+    meant: rateMeant,
+    wants: 'a size per second with its unit (B, KiB, MiB, GiB, TiB)',
+  },
 };

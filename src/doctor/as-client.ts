@@ -5,6 +5,7 @@ import { checkList } from './list-check.ts';
 import { checkManifest } from './manifest-check.ts';
 import { checkPing } from './ping-check.ts';
 import { createProbe } from './probe.ts';
+import { checkStatus } from './status-check.ts';
 import { LIMITS, type Limits, type Subject } from './subject.ts';
 import { checkTls } from './tls-check.ts';
 
@@ -16,6 +17,8 @@ export interface AsClientOptions {
   readonly userAgent: string;
   /** Since the epoch, ms. */
   readonly nowMs: number;
+  /** Also tells what a mirror says of its own state. Default false: that has been looked at. */
+  readonly looksAtStatus?: boolean;
   readonly limits?: Limits;
 }
 
@@ -27,6 +30,7 @@ export async function checkAsClient(report: Report, options: AsClientOptions): P
     const subject: Subject = { probe, report, limits };
     if (new URL(url).protocol === 'https:') await checkTls(subject, { name, nowMs });
     if (!(await checkPing(subject))) return;
+    if (options.looksAtStatus === true) await checkStatus({ probe, report, deadlineMs: limits.smallMs });
     const listed = await checkList(subject);
     if (listed === undefined || listed.length === 0) return;
     const chosen = await chooseFile(subject, listed);

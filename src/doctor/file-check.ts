@@ -1,9 +1,10 @@
 /** `GET /images/UUID/file`, as `imgadm import` and sdc-clients fetch it: length, MD5 and SHA-1 of every byte. */
 import { createHash } from 'node:crypto';
+import { isJsonObject } from '../blobs/json-file.ts';
 import { roughSize } from '../config/units.ts';
 import type { ImageFile, Manifest } from '../imgapi/manifest.ts';
 import { ok, problem, warning } from './finding.ts';
-import { failureOf } from './json-answer.ts';
+import { failureOf, parseAnswer } from './json-answer.ts';
 import { ProbeError, type ProbeAnswer } from './probe.ts';
 import type { Subject } from './subject.ts';
 
@@ -13,14 +14,17 @@ export interface Candidate {
   readonly file: ImageFile;
 }
 
-/** How many of the smallest files are looked at for one that is there already. */
+/** How many of the smallest files are looked at one by one for one that is there already. */
 const MAX_LOOKS = 8;
 /** Kept of the body of an error, bytes. */
 const ERROR_BYTES = 64 * 1024;
 
-/** The image to fetch: of the smallest ones that fit the limit, one that the mirror has already, else the smallest. */
+/**
+ * The image to fetch, of those that fit the limit: of a mirror the smallest that it has stored, for it is to fetch nothing on our account;
+ * of a server that keeps no cache the smallest. Undefined, and reported, where there is none.
+ */
 export async function chooseFile(subject: Subject, manifests: readonly Manifest[]): Promise<Candidate | undefined> {
-  const { probe, report, limits } = subject;
+  const { report, limits } = subject;
   const candidates = manifests
     .flatMap((manifest) => manifest.files.slice(0, 1).map((file) => ({ manifest, file })))
     .toSorted((a, b) => a.file.size - b.file.size);
@@ -34,19 +38,51 @@ export async function chooseFile(subject: Subject, manifests: readonly Manifest[
     );
     return undefined;
   }
-  for (const candidate of small.slice(0, MAX_LOOKS)) {
-    const path = `/images/${candidate.manifest.uuid}/file`;
-    // Servers that do not know HEAD, or hang on it, are asked no more: the smallest will do.
+  const stored = (await storedOf(subject)) ?? (await storedByHead(subject, small.slice(0, MAX_LOOKS)));
+  if (stored === undefined) return smallest;
+  const chosen = small.find(({ manifest }) => stored.has(manifest.uuid));
+  if (chosen === undefined) {
+    const { uuid } = smallest.manifest;
+    report(
+      warning(
+        'file',
+        'nothing small is stored, so no file was looked at: the mirror would have to fetch one',
+        `to check one: imgapi-mirror prefetch ${uuid} (${roughSize(smallest.file.size)}), then the doctor again`,
+      ),
+    );
+  }
+  return chosen;
+}
+
+/** The uuids of what a mirror says it has stored; undefined if it does not say, or is no mirror. */
+async function storedOf({ probe, limits }: Subject): Promise<ReadonlySet<unknown> | undefined> {
+  const path = '/_mirror/api/images?selector=cached';
+  const answer = await probe.ask({ path, deadlineMs: limits.listMs, maxBytes: limits.listBytes }).catch(ignoreNoAnswer);
+  const read = answer?.status === 200 ? parseAnswer(answer) : undefined;
+  if (read?.ok !== true || !isJsonObject(read.value) || !Array.isArray(read.value.images)) return undefined;
+  return new Set(read.value.images.filter(isJsonObject).map(({ uuid }) => uuid));
+}
+
+/** The same, asked file by file, where a proxy lets nothing else through. A server that tells nothing of a cache has none. */
+async function storedByHead(
+  { probe, limits }: Subject,
+  candidates: readonly Candidate[],
+): Promise<ReadonlySet<unknown> | undefined> {
+  for (const { manifest } of candidates) {
+    const path = `/images/${manifest.uuid}/file`;
     const answer = await probe
       .ask({ method: 'HEAD', path, deadlineMs: limits.smallMs, maxBytes: 0 })
-      .catch((error: unknown) => {
-        if (error instanceof ProbeError) return undefined;
-        throw error;
-      });
-    if (answer?.status !== 200) break;
-    if (answer.header('x-cache') === 'HIT') return candidate;
+      .catch(ignoreNoAnswer);
+    const cache = answer?.status === 200 ? answer.header('x-cache') : undefined;
+    if (cache === undefined) return undefined;
+    if (cache === 'HIT') return new Set([manifest.uuid]);
   }
-  return smallest;
+  return new Set();
+}
+
+/** Servers that do not know HEAD, or hang on it, are no mirrors. */
+function ignoreNoAnswer(error: unknown): undefined {
+  if (!(error instanceof ProbeError)) throw error;
 }
 
 export async function checkFile({ probe, report, limits }: Subject, { manifest, file }: Candidate): Promise<void> {

@@ -5,6 +5,7 @@ import { readServing, type ServingInfo } from '../records/serving-file.ts';
 import { ok, problem, warning, type Report } from './finding.ts';
 import { failureOf, parseAnswer } from './json-answer.ts';
 import { createProbe, ProbeError } from './probe.ts';
+import { checkStatus } from './status-check.ts';
 
 export interface RunningCheckOptions {
   readonly report: Report;
@@ -64,6 +65,7 @@ async function checkHealth(address: string, pid: number, options: RunningCheckOp
       const found = `the mirror runs version ${String(version)}, this is ${PRODUCT.version}`;
       report(warning('mirror', found, 'restart the mirror, so that both are the same'));
     }
+    await checkStatus({ probe, report, deadlineMs });
   } catch (error) {
     if (!(error instanceof ProbeError)) throw error;
     report(problem('mirror', `process ${pid} holds the cache, but ${address} gives no answer: ${error.message}`, todo));

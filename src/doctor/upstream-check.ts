@@ -4,6 +4,7 @@ import type { UpstreamConfig } from '../config/schema.ts';
 import { MirrorError } from '../imgapi/errors.ts';
 import { MAX_SKEW_MS } from '../upstream/clock-check.ts';
 import { createHttpClient } from '../upstream/http-client.ts';
+import { withoutName } from '../upstream/unavailable.ts';
 import { ok, problem, warning, type Finding } from './finding.ts';
 
 export interface UpstreamCheckOptions {
@@ -61,7 +62,7 @@ export async function checkUpstream(upstream: UpstreamConfig, options: UpstreamC
     return findings;
   } catch (error) {
     if (!(error instanceof MirrorError)) throw error;
-    return [problem('upstream', `${error.message} (${url})`, REMEDY)];
+    return [problem('upstream', `${name}: ${withoutName(name, error)} (${url})`, REMEDY)];
   } finally {
     await http.close();
   }

@@ -1,16 +1,18 @@
 /** What changes something. It needs the token, which only the module can hold and send: without a script it stays hidden. */
 import { html, type Html } from './html.ts';
+import { counted } from './wording.ts';
 
 const VERBS: readonly (readonly [verb: string, title: string, about: string])[] = [
   ['prefetch', 'Prefetch', 'Fetch them now, before anybody asks'],
   ['pin', 'Pin', 'Keep them, and all they rest on, from eviction'],
   ['unpin', 'Unpin', 'Let eviction take them again'],
   ['evict', 'Evict', 'Remove their files now'],
-  ['accept', 'Accept', 'Take what an upstream now says of them in place of what is remembered'],
 ];
 
 /** For one image, or for those that are picked in the table or that its selector selects. */
-export function actionsBar(about: { readonly uuid: string } | { readonly selector: string }): Html {
+export function actionsBar(
+  about: { readonly uuid: string } | { readonly selector: string; readonly selected: number },
+): Html {
   const isOne = 'uuid' in about;
   return html`<section
     class="actions"
@@ -26,19 +28,27 @@ export function actionsBar(about: { readonly uuid: string } | { readonly selecto
       <p class="help" id="token-help">The mirror’s admin.token. This tab keeps it until it is closed.</p>
     </form>
     <div id="verbs" class="verbs" hidden>
-      ${isOne ? '' : scope(about.selector)}
+      ${isOne ? '' : scope(about.selector, about.selected)}
       <div class="buttons" role="group" aria-label="What to do">
         ${VERBS.map(
           ([verb, title, what]) => html`<button type="button" data-verb="${verb}" title="${what}">${title}</button> `,
-        )}<button type="button" data-verb="refresh" title="Ask the upstreams for their lists now">Refresh lists</button>
+        )}${isOne ? '' : html`<span data-for-conflict hidden>${acceptButton()}</span>`}
+        <button type="button" data-verb="refresh" title="Ask the upstreams for their lists now">Refresh lists</button>
         <button type="button" id="forget-token" class="plain">Forget the token</button>
       </div>
     </div>
+  </section>`;
+}
+
+/** What is being done, what became of it, and questions: in sight wherever the page is scrolled to. */
+export function news(): Html {
+  return html`<section class="news" aria-label="What is done">
+    <ul id="jobs" class="jobs" aria-label="What is being done"></ul>
     <p id="said" class="said" role="status"></p>
-    <progress id="work" hidden aria-label="Progress of what was asked for"></progress>
+    <p id="after" class="buttons"></p>
     <dialog id="confirm" aria-labelledby="confirm-title">
       <h2 id="confirm-title"></h2>
-      <p id="confirm-text" class="said"></p>
+      <p id="confirm-text"></p>
       <form method="dialog" class="buttons">
         <button value="no">Cancel</button><button value="yes" class="main" id="confirm-yes">Do it</button>
       </form>
@@ -46,10 +56,31 @@ export function actionsBar(about: { readonly uuid: string } | { readonly selecto
   </section>`;
 }
 
-function scope(selector: string): Html {
+/** A conflict is accepted image by image: it stands where one is seen. */
+export function acceptButton(): Html {
+  return html`<button
+    type="button"
+    data-verb="accept"
+    title="Take what an upstream now says in place of what is remembered"
+  >
+    Accept
+  </button>`;
+}
+
+/** For lists that were held back; all of them, as upstreams are asked together. */
+export function takeListsButton(count: number): Html {
+  const title = count === 1 ? 'Take the list as it is' : 'Take the lists as they are';
+  return html`<button type="button" data-verb="take" data-script hidden>${title}</button>`;
+}
+
+function scope(selector: string, selected: number): Html {
   return html`<label for="scope">With</label>
     <select id="scope" data-selector="${selector}">
-      <option value="picked">the images that are ticked</option>
-      ${selector === '' ? '' : html`<option value="selector">all that the selector selects</option>`}
+      <option value="picked" id="picked">the images that are ticked</option>
+      ${
+        selector === ''
+          ? ''
+          : html`<option value="selector">all that the selector selects (${counted(selected, 'image')})</option>`
+      }
     </select>`;
 }

@@ -6,7 +6,11 @@ const SCRIPT = 'text/javascript; charset=utf-8';
 const FILES: Readonly<Record<string, string>> = {
   'page.css': 'text/css; charset=utf-8',
   'page.js': SCRIPT,
+  'figures.js': SCRIPT,
   'actions.js': SCRIPT,
+  'jobs.js': SCRIPT,
+  'verbs.js': SCRIPT,
+  'api.js': SCRIPT,
   'words.js': SCRIPT,
   'icon.svg': 'image/svg+xml',
 };

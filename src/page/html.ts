@@ -50,7 +50,7 @@ function escapeHtml(text: string): string {
   return escape(text).replaceAll(/[&<>"'`]/g, (character) => ENTITIES[character] ?? '');
 }
 
-/** Text of several lines, for `pre`: the ends of lines are the only control characters that stay what they are. */
+/** Text of several lines, for where CSS keeps them: the ends of lines are the only control characters that stay what they are. */
 export function linesHtml(text: string): Html {
-  return new Html(text.split('\n').map(escapeHtml).join('\n'));
+  return new Html(text.split(/\r?\n/).map(escapeHtml).join('\n'));
 }

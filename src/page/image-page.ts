@@ -1,22 +1,29 @@
 /** The page of one image. */
 import type { UpstreamStatus, StatusResult } from '../operations/status.ts';
 import type { ShownFile, ShownImage } from '../operations/show.ts';
-import { actionsBar } from './actions.ts';
+import { acceptButton, actionsBar } from './actions.ts';
 import { html, linesHtml, type Html } from './html.ts';
+import { facts, icon } from './image-facts.ts';
 import { stateBadges } from './image-table.ts';
 import { badge } from './layout.ts';
-import { ago, bytesText, counted } from './wording.ts';
+import { upstreamState } from './upstream-table.ts';
+import { ago, bytesText, counted, countText } from './wording.ts';
+
+/** Of images that rest on one. */
+const MAX_CHILDREN = 50;
 
 export function imagePage(image: ShownImage, status: StatusResult, nowMs: number): Html {
   const { uuid, name, version } = image;
   return html`<nav aria-label="Where this is" class="trail">
-      <a href="/_mirror/#images">Images</a> › <span>${name}</span>
+      <a href="/_mirror/#images">Images</a> › <span class="clamp" title="${name}">${name}</span>
     </nav>
     <h1>
-      ${name} <span class="version">${version}</span> <span id="image-state" data-swap>${stateBadges(image)}</span>
+      ${icon(image)} ${name} <span class="version">${version}</span>
+      <span id="image-state" data-swap>${stateBadges(image)}</span>
     </h1>
     <p class="uuid"><code>${uuid}</code></p>
-    ${conflict(image, nowMs)}
+    <div id="conflict" data-swap>${conflict(image, nowMs)}</div>
+    ${actionsBar({ uuid })}
     <div class="columns">
       <section aria-labelledby="h-facts">
         <h2 id="h-facts">Facts</h2>
@@ -41,7 +48,7 @@ export function imagePage(image: ShownImage, status: StatusResult, nowMs: number
       <h2 id="h-origins">Origins <small>what it rests on, the nearest first</small></h2>
       ${origins(image)}
     </section>
-    ${actionsBar({ uuid })}
+    ${children(image)}
     <section aria-labelledby="h-manifest">
       <h2 id="h-manifest">Manifest</h2>
       <pre class="manifest" role="region" aria-label="Text of the manifest" tabindex="0">
@@ -49,36 +56,12 @@ ${linesHtml(JSON.stringify(image.manifest, null, 2))}</pre>
     </section>`;
 }
 
-function facts(image: ShownImage, nowMs: number): Html {
-  const description = image.manifest['description'];
-  const rows: readonly (readonly [string, Html | string])[] = [
-    ['OS', image.os],
-    ['Type', image.type],
-    ['Published', image.publishedAt],
-    ['Size', bytesText(image.size)],
-    ['Last used', html`<span id="image-used" data-swap>${ago(image.lastUsedAt, nowMs)}</span>`],
-    ['Listed', image.listed ? 'yes' : 'no: it is in no list, and served by uuid'],
-    ['About', typeof description === 'string' ? description : ''],
-  ];
-  const shown = rows.filter(([, value]) => value !== '');
-  return html`<dl class="facts">
-    ${shown.map(
-      ([key, value]) =>
-        html`<div>
-          <dt>${key}</dt>
-          <dd>${value}</dd>
-        </div> `,
-    )}
-  </dl>`;
-}
-
 /** In the order of asking: the disk first, then the upstreams that list the same file, with the sick ones marked. */
 function sources({ cached, upstreams }: ShownImage, all: readonly UpstreamStatus[]): Html {
   const known = upstreams.map((name) => {
     const found = all.find((upstream) => upstream.name === name);
     if (found === undefined) return html`<li>${name}</li>`;
-    const { up, breakers } = found;
-    const isSick = breakers.file !== 'closed' || up === false;
+    const isSick = found.breakers.file !== 'closed' || upstreamState(found) === 'down';
     return html`<li>
       ${name}
       <span class="address">${found.url}</span> ${isSick ? badge('warn', 'failing: asked after the others') : ''}
@@ -92,7 +75,7 @@ function sources({ cached, upstreams }: ShownImage, all: readonly UpstreamStatus
 function files(all: readonly ShownFile[], nowMs: number): Html {
   if (all.length === 0) return html`<p class="empty">It has none.</p>`;
   return html`<div class="scroll" role="region" aria-label="Table of files" tabindex="0">
-    <table class="files">
+    <table class="files folds">
       <thead>
         <tr>
           <th scope="col">SHA-1</th>
@@ -112,10 +95,10 @@ function fileRow({ sha1, size, stored, received, lastUsedAt }: ShownFile, nowMs:
   const running = html`<progress max="${size}" value="${received ?? 0}" aria-label="Being fetched"></progress>`;
   const state = stored ? badge('good', 'stored') : received === null ? badge('note', 'not stored') : running;
   return html`<tr>
-    <td><code>${sha1}</code></td>
-    <td class="number">${bytesText(size)}</td>
-    <td id="file-${sha1}" data-swap data-file="${sha1}">${state}</td>
-    <td>${ago(lastUsedAt, nowMs)}</td>
+    <th scope="row"><code>${sha1}</code></th>
+    <td data-label="Size" class="number">${bytesText(size)}</td>
+    <td data-label="State"><span class="file-state" id="file-${sha1}" data-swap data-file="${sha1}">${state}</span></td>
+    <td data-label="Last used">${ago(lastUsedAt, nowMs)}</td>
   </tr> `;
 }
 
@@ -126,11 +109,36 @@ function origins({ origins: chain }: ShownImage): Html {
       ({ uuid, name, version, known, cached }) =>
         html`<li>
           <a href="/_mirror/images/${uuid}">${known ? `${name} ${version}` : uuid}</a> ${
-            cached ? badge('good', 'cached') : badge('note', known ? 'not cached' : 'not known here')
+            known
+              ? cachedBadge(cached)
+              : html`${badge('warn', 'not known here')}
+                  <span class="help">in no list: if no upstream has it, an import fails</span>`
           }
         </li>`,
     )}
   </ol>`;
+}
+
+function children({ children: all }: ShownImage): Html {
+  if (all.length === 0) return html``;
+  return html`<section aria-labelledby="h-children">
+    <h2 id="h-children">Rest on it <small>${counted(all.length, 'image')}</small></h2>
+    <ul class="origins">
+      ${all
+        .slice(0, MAX_CHILDREN)
+        .map(
+          ({ uuid, name, version, cached }) =>
+            html`<li>
+              <a href="/_mirror/images/${uuid}">${`${name} ${version}`.trim() || uuid}</a> ${cachedBadge(cached)}
+            </li>`,
+        )}
+    </ul>
+    ${all.length > MAX_CHILDREN ? html`<p class="help">and ${countText(all.length - MAX_CHILDREN)} more</p>` : ''}
+  </section>`;
+}
+
+function cachedBadge(isCached: boolean): Html {
+  return isCached ? badge('good', 'cached') : badge('note', 'not cached');
 }
 
 function conflict({ contradiction }: ShownImage, nowMs: number): Html {
@@ -152,6 +160,7 @@ function conflict({ contradiction }: ShownImage, nowMs: number): Html {
           </div> `,
       )}
     </dl>
+    <p class="buttons" data-script hidden>${acceptButton()}</p>
   </section>`;
 }
 

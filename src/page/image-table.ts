@@ -1,10 +1,10 @@
 /** The table of images: searched by a selector, sorted and paged by links and a form that need no script. */
-import type { ListOrder } from '../operations/list-order.ts';
+import { LIST_ORDERS, type ListOrder } from '../operations/list-order.ts';
 import type { ListedImage, ListResult } from '../operations/list.ts';
 import { actionsBar } from './actions.ts';
 import { html, linesHtml, type Html } from './html.ts';
 import { badge } from './layout.ts';
-import { directionOf, nextSort, PER_PAGE, pageCount, tableUrl, type TableQuery } from './table-query.ts';
+import { directionOf, firstSort, nextSort, PER_PAGE, pageCount, tableUrl, type TableQuery } from './table-query.ts';
 import { ago, bytesText, counted, countText } from './wording.ts';
 
 /** What came of the question: a part of the images, or why there is none. */
@@ -32,11 +32,18 @@ function searchForm(query: TableQuery): Html {
       placeholder="name=base-64* os=smartos latest=2"
       aria-describedby="selector-help"
     />
-    <label for="per">Rows</label>
-    <select id="per" name="per">
-      ${PER_PAGE.map((count) => html`<option${count === query.perPage ? html` selected` : ''}>${count}</option>`)}
-    </select>
-    <input type="hidden" name="sort" value="${query.sort}" />
+    <span class="field"
+      ><label for="per">Rows</label>
+      <select id="per" name="per">
+        ${PER_PAGE.map((count) => html`<option${count === query.perPage ? html` selected` : ''}>${count}</option>`)}
+      </select></span
+    >
+    <span class="field"
+      ><label for="sort">Order</label>
+      <select id="sort" name="sort">
+        ${ordersFor(query).map(([sort, title]) => html`<option value="${sort}" ${sort === query.sort ? html` selected` : ''}>${title}</option>`)}
+      </select></span
+    >
     <button type="submit">Show</button>
     <p class="help" id="selector-help">
       Terms that must all hold:
@@ -45,10 +52,39 @@ function searchForm(query: TableQuery): Html {
   </form>`;
 }
 
+const ORDER_TITLES: Readonly<Record<ListOrder, string>> = {
+  published: 'Newest first',
+  name: 'Name',
+  version: 'Version',
+  os: 'OS',
+  type: 'Type',
+  size: 'Largest first',
+  used: 'Last used first',
+  cached: 'Cached first',
+  pinned: 'Pinned first',
+  conflict: 'Conflicts first',
+};
+
+/** Each the way round that is mostly wanted, and the other way round the one that is in force. */
+function ordersFor(query: TableQuery): (readonly [sort: string, title: string])[] {
+  return LIST_ORDERS.flatMap((order) => {
+    const first = firstSort(order);
+    const isTurned = directionOf(query, order) !== 'none' && query.sort !== first;
+    const title = ORDER_TITLES[order];
+    return isTurned
+      ? [
+          [first, title],
+          [query.sort, `${title}, turned round`],
+        ]
+      : [[first, title]];
+  });
+}
+
 const SAMPLES: readonly (readonly [selector: string, label: string])[] = [
   ['', 'all'],
   ['cached', 'cached'],
   ['pinned', 'pinned'],
+  ['conflict', 'conflict'],
   ['latest=1', 'latest=1'],
   ['os=smartos', 'os=smartos'],
   ['type=lx-dataset', 'type=lx-dataset'],
@@ -71,8 +107,8 @@ function tableOf(query: TableQuery, { images, total, warnings }: ListResult, now
           </ul>`
     }
     <p class="count" id="image-count" data-swap>${countOf(query, images.length, total)}</p>
-    ${images.length === 0 ? '' : imageTable(query, images, nowMs)} ${pager(query, total)}
-    ${actionsBar({ selector: query.selector })}`;
+    ${actionsBar({ selector: query.selector, selected: total })}
+    ${images.length === 0 ? '' : imageTable(query, images, nowMs)} ${pager(query, total)}`;
 }
 
 function countOf(query: TableQuery, shown: number, total: number): string {
@@ -114,12 +150,16 @@ function imageTable(query: TableQuery, images: readonly ListedImage[], nowMs: nu
 
 const ARROWS = { ascending: ' ▲', descending: ' ▼', none: '' } as const;
 
+/** What a column shows beside what it is sorted by, and can be sorted by too. */
+const SHOWN_TOO: Readonly<Partial<Record<ListOrder, readonly ListOrder[]>>> = { cached: ['pinned', 'conflict'] };
+
 function titleCell(query: TableQuery, order: ListOrder, title: string, kind: string): Html {
-  const direction = directionOf(query, order);
+  const other = SHOWN_TOO[order]?.find((shown) => directionOf(query, shown) !== 'none');
+  const direction = directionOf(query, other ?? order);
   const state = direction === 'none' ? '' : html` aria-sort="${direction}"`;
   return html`<th scope="col" class="${kind}" ${state}>
     <a href="${tableUrl(query, { sort: nextSort(query, order) })}"
-      >${title}<span aria-hidden="true">${ARROWS[direction]}</span></a
+      >${title}${other === undefined ? '' : `: ${other}`}<span aria-hidden="true">${ARROWS[direction]}</span></a
     >
   </th>`;
 }
@@ -127,17 +167,19 @@ function titleCell(query: TableQuery, order: ListOrder, title: string, kind: str
 function imageRow(image: ListedImage, nowMs: number): Html {
   const { uuid, name, version, os, type, publishedAt, size, lastUsedAt } = image;
   const label = name === '' ? uuid : name;
+  const published = publishedAt.slice(0, 10);
   return html`<tr>
     <td class="pick" data-script hidden>
       <input type="checkbox" name="uuid" value="${uuid}" aria-label="${`${label} ${version}`}" />
     </td>
     <th scope="row">
-      <a href="/_mirror/images/${uuid}" title="${uuid}">${label}</a> <span class="narrow">${version}</span>
+      <a class="clamp" href="/_mirror/images/${uuid}" title="${`${label} ${version} (${uuid})`}">${label}</a>
+      <span class="narrow">${[version, published].filter((text) => text !== '').join(' · ')}</span>
     </th>
-    <td class="release">${version}</td>
+    <td class="release"><span class="clamp">${version}</span></td>
     <td class="wide">${os}</td>
     <td class="wide">${type}</td>
-    <td class="wide">${publishedAt.slice(0, 10)}</td>
+    <td class="wide">${published}</td>
     <td class="number">${bytesText(size)}</td>
     <td id="state-${uuid}" data-swap>${stateBadges(image)}</td>
     <td class="wide" id="used-${uuid}" data-swap>${ago(lastUsedAt, nowMs, '')}</td>
@@ -149,7 +191,7 @@ export function stateBadges({ cached, pinned, conflict, listed }: ListedImage): 
   const badges = [
     cached ? badge('good', 'cached') : '',
     pinned ? badge('note', 'pinned') : '',
-    conflict ? badge('bad', 'conflict') : '',
+    conflict ? html`<span data-conflict>${badge('bad', 'conflict')}</span>` : '',
     listed ? '' : badge('warn', 'unlisted'),
   ];
   return html`${badges}`;

@@ -1,5 +1,6 @@
 /** What all pages have around them. */
 import type { AssetUrls } from './assets.ts';
+import { news } from './actions.ts';
 import { html, type Html } from './html.ts';
 
 export interface Surroundings {
@@ -29,7 +30,7 @@ export function documentOf(
         <header class="top">
           <div class="bar">
             <a class="brand" href="/_mirror/">imgapi-mirror <span class="version">${version}</span></a>
-            ${page.state} <span class="live" id="live" role="status"></span>
+            ${page.state}
             <nav aria-label="Pages">
               <a href="/_mirror/">Overview</a>
               <a href="/_mirror/#images">Images</a>
@@ -38,8 +39,10 @@ export function documentOf(
               <a href="/_mirror/setup.sh">Setup</a>
             </nav>
           </div>
+          <p class="live" id="live" role="status"></p>
         </header>
         <main id="main" tabindex="-1">${page.main}</main>
+        ${news()}
         <footer class="bottom">
           <noscript>
             <p>

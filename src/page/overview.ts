@@ -1,26 +1,32 @@
 /** Savings, downloads, disk and upstreams: what an operator looks for first. `data-live` names what the module keeps up to date. */
 import type { RunningDownload } from '../operations/downloads.ts';
-import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
+import type { StatusResult } from '../operations/status.ts';
 import { html, type Html } from './html.ts';
 import { badge } from './layout.ts';
+import { upstreamState, upstreamTable } from './upstream-table.ts';
 import { ago, bytesText, counted, countText, percentText } from './wording.ts';
 
 /** How the mirror is, in a word. */
 function stateBadge({ readiness, offline, upstreams }: StatusResult): Html {
   if (!readiness.ready) return badge('bad', 'not ready');
   if (offline) return badge('note', 'offline');
-  const down = upstreams.filter(({ up }) => up === false).length;
-  if (down > 0) return badge('warn', `ready, ${counted(down, 'upstream')} down`);
-  return badge('good', 'ready');
+  const states = upstreams.map(upstreamState);
+  const down = states.filter((state) => state === 'down').length;
+  const held = states.filter((state) => state === 'held').length;
+  const troubles = [
+    ...(down > 0 ? [`${counted(down, 'upstream')} down`] : []),
+    ...(held > 0 ? [`${counted(held, 'list')} held back`] : []),
+  ];
+  return troubles.length > 0 ? badge('warn', `ready, ${troubles.join(', ')}`) : badge('good', 'ready');
 }
 
 export function stateOf(status: StatusResult): Html {
-  return html`<span class="state" id="state">${stateBadge(status)}</span>`;
+  return html`<span class="state" id="state" data-swap>${stateBadge(status)}</span>`;
 }
 
 export function overview(status: StatusResult, nowMs: number): Html {
   return html`<h1 class="quiet">Overview</h1>
-    <ul id="reasons" class="reasons">
+    <ul id="reasons" class="reasons" data-swap>
       ${status.readiness.reasons.map((reason) => html`<li>${reason}</li>`)}
     </ul>
     ${savings(status, nowMs)}
@@ -61,7 +67,7 @@ function filesText({ hit, miss, join, pass }: StatusResult['traffic']['files']):
 
 function conflicts(count: number): Html {
   return html`<span id="conflicts" data-swap
-    >${count === 0 ? '' : html`, <a href="/_mirror/?sort=-conflict#images">${counted(count, 'conflict')}</a>`}</span
+    >${count === 0 ? '' : html`, <a href="/_mirror/?selector=conflict#images">${counted(count, 'conflict')}</a>`}</span
   >`;
 }
 
@@ -88,8 +94,10 @@ function download({ sha1, image, size, received, followers, priority }: RunningD
   const name = image === null ? '' : `${image.name} ${image.version}`.trim();
   const label = name === '' ? (image?.uuid ?? sha1) : name;
   return html`<li data-sha1="${sha1}">
-    <span class="what">${image === null ? label : html`<a href="/_mirror/images/${image.uuid}">${label}</a>`}</span>
-    <span class="how">${followers === 0 && priority === 'prefetch' ? 'prefetch' : counted(followers, 'client')}</span>
+    <span class="what clamp" title="${label}"
+      >${image === null ? label : html`<a href="/_mirror/images/${image.uuid}">${label}</a>`}</span
+    >
+    <span class="how">${priority === 'prefetch' ? 'prefetch' : counted(followers, 'follower')}</span>
     <progress max="${size}" value="${received}" aria-label="${label}"></progress>
     <span class="much">${bytesText(received)} of ${bytesText(size)}</span>
   </li> `;
@@ -109,7 +117,11 @@ function disk(storage: StatusResult['storage'], nowMs: number): Html {
         ? `${counted(storage.quarantinedFiles, 'file')}, ${bytesText(storage.quarantinedBytes)}`
         : 'empty',
     ],
-    ['All read again', 'scrubbed', ago(storage.scrubbedAt, nowMs)],
+    [
+      'All read again',
+      'scrubbed',
+      html`<span id="scrubbed" data-swap>${ago(storage.scrubbedAt, nowMs, 'not yet')}</span>`,
+    ],
   ];
   return html`<section aria-labelledby="h-disk">
     <h2 id="h-disk">Disk</h2>
@@ -140,53 +152,4 @@ function diskLimit({ usedBytes, maxBytes, minFreeBytes, freeBytes }: StatusResul
   const byDisk = usedBytes + Math.max(0, freeBytes - minFreeBytes);
   const limit = maxBytes === null ? byDisk : maxBytes;
   return limit >= 1 ? limit : 1;
-}
-
-function upstreamTable(upstreams: readonly UpstreamStatus[], nowMs: number): Html {
-  return html`<section aria-labelledby="h-upstreams">
-    <h2 id="h-upstreams">Upstreams <small>in the order in which they are asked</small></h2>
-    <div class="scroll" role="region" aria-label="Table of upstreams" tabindex="0">
-      <table class="upstreams">
-        <thead>
-          <tr>
-            <th scope="col">Name</th>
-            <th scope="col">State</th>
-            <th scope="col" class="number">Images</th>
-            <th scope="col">List confirmed</th>
-            <th scope="col">Breakers</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${upstreams.map((upstream) => upstreamRow(upstream, nowMs))}
-        </tbody>
-      </table>
-    </div>
-  </section>`;
-}
-
-function upstreamRow(
-  { name, url, up, images, listConfirmedAt, problem, breakers }: UpstreamStatus,
-  nowMs: number,
-): Html {
-  return html`<tr data-upstream="${name}">
-    <th scope="row">${name} <span class="address">${url}</span></th>
-    <td data-cell="state">${upBadge(up)} <span class="problem" data-cell="problem">${problem}</span></td>
-    <td class="number" data-cell="images">${countText(images)}</td>
-    <td data-cell="confirmed">${ago(listConfirmedAt, nowMs)}</td>
-    <td data-cell="breakers">${breakerBadges(breakers)}</td>
-  </tr> `;
-}
-
-function upBadge(up: boolean | null): Html {
-  if (up === null) return html`<span data-cell="up">${badge('note', 'not asked yet')}</span>`;
-  return html`<span data-cell="up">${up ? badge('good', 'up') : badge('bad', 'down')}</span>`;
-}
-
-/** A closed breaker lets requests through; open, others are asked first. */
-function breakerBadges({ list, file }: UpstreamStatus['breakers']): Html {
-  return html`${breakerBadge('lists', list)} ${breakerBadge('files', file)}`;
-}
-
-function breakerBadge(what: string, state: UpstreamStatus['breakers']['list']): Html {
-  return badge(state === 'closed' ? 'good' : state === 'open' ? 'bad' : 'warn', `${what} ${state}`);
 }

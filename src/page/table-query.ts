@@ -51,10 +51,15 @@ const MOST_FIRST: ReadonlySet<ListOrder> = new Set(
   LIST_ORDERS.filter((order) => !['name', 'version', 'os', 'type'].includes(order)),
 );
 
+/** The way round that an order is mostly wanted. */
+export function firstSort(order: ListOrder): string {
+  return MOST_FIRST.has(order) ? `-${order}` : order;
+}
+
 /** What a click on a column's title sorts by. */
 export function nextSort(query: TableQuery, order: ListOrder): string {
   const direction = directionOf(query, order);
-  if (direction === 'none') return MOST_FIRST.has(order) ? `-${order}` : order;
+  if (direction === 'none') return firstSort(order);
   return direction === 'ascending' ? `-${order}` : order;
 }
 

@@ -35,6 +35,13 @@ export function counted(count: number, one: string, many = `${one}s`): string {
   return `${countText(count)} ${count === 1 ? one : many}`;
 }
 
+/** The beginning of a text, no half character at its end; `…` where there is more. */
+export function clipped(text: string, most: number): string {
+  if (text.length <= most) return text;
+  const beginning = text.slice(0, most).replace(/[\uD800-\uDBFF]$/, '');
+  return `${beginning.trimEnd()} …`;
+}
+
 const STEPS: readonly (readonly [string, number])[] = [
   ['d', 86_400],
   ['h', 3_600],

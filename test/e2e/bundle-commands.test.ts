@@ -6,6 +6,7 @@ import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { fieldsOf } from '../integration/ask.ts';
 import { openBundleSiteAt } from '../support/bundle-site.ts';
+import { makeCacheDir } from '../support/cache-dir.ts';
 import { startImageServer } from '../support/image-server.ts';
 import { makeImage, type TestImage } from '../support/images.ts';
 import { rawRequest } from '../support/raw-request.ts';
@@ -111,6 +112,7 @@ test('bundles go through a mirror that runs, or through the directory, with the 
 
 test('an export that is killed with -9 wherever it is, and run again, writes the same bundle', async (t) => {
   const cwd = await makeTempDir(t);
+  await makeCacheDir(path.join(cwd, 'cache'));
   const site = await openBundleSiteAt(path.join(cwd, 'cache'));
   await site.add(bigOne, bigTwo);
   const due = await type(t, cwd, ['export', 'cached', '-o', 'due.bundle', '--json']);
@@ -131,6 +133,7 @@ test('an export that is killed with -9 wherever it is, and run again, writes the
 
 test('an import that is killed with -9 wherever it is, and run again, brings every image', async (t) => {
   const depot = await makeTempDir(t);
+  await makeCacheDir(path.join(depot, 'cache'));
   await (await openBundleSiteAt(path.join(depot, 'cache'))).add(bigOne, bigTwo);
   await type(t, depot, ['export', 'cached', '-o', 'images.bundle', '--json']);
   const args = ['import', path.join(depot, 'images.bundle'), '--json'];

@@ -4,6 +4,7 @@ import { createHash } from 'node:crypto';
 import { open, readFile, rm, stat } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
+import { makeCacheDir } from '../support/cache-dir.ts';
 import { startImageServer, type ImageServer } from '../support/image-server.ts';
 import { makeImage } from '../support/images.ts';
 import { createSdcClient, type SdcClient } from '../support/sdc-client.ts';
@@ -104,6 +105,10 @@ test('a bundle that was damaged on its way changes nothing, and says so in one l
   const depot = await siteWith(t, upstream);
   const site = await siteWith(t, upstream);
   const bundle = path.join(depot.cwd, 'images.bundle');
+  const nowhere = await depot.type('export', 'name=other', '-o', bundle);
+  assert.equal(nowhere.code, 1);
+  assert.match(nowhere.err, /there is no cache directory at .*; serve, prefetch and import make one$/m);
+  await makeCacheDir(path.join(depot.cwd, 'cache'));
   const missing = await depot.type('export', 'name=other', '-o', bundle);
   assert.equal(missing.code, 1);
   assert.match(missing.err, /not cached, .*prefetch/);

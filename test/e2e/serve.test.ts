@@ -29,7 +29,8 @@ test('without any upstream it starts, says what a person needs, logs JSON and an
   const mirror = await startServing(t, { cwd, dir, upstreams: [`first=${NOBODY}`] });
   await until(() => /no answer from/.test(mirror.err()));
   assert.match(mirror.err(), new RegExp(`^imgapi-mirror ${PRODUCT.version.replaceAll('.', '\\.')}$`, 'm'));
-  assert.match(mirror.err(), /^ {2}on a SmartOS host: {2}imgadm sources -a http:\/\/127\.0\.0\.1:\d+$/m);
+  assert.match(mirror.err(), /^ {2}here and only here: imgadm sources -a http:\/\/127\.0\.0\.1:\d+$/m);
+  assert.match(mirror.err(), /^warning: it listens on 127\.0\.0\.1, where only this machine reaches it: /m);
   assert.ok(mirror.err().includes(dir), 'the cache directory');
   assert.match(mirror.err(), /^ {2}no answer from upstream first: .*ECONNREFUSED.*$/m);
   const ping = await rawRequest({ port: mirror.port, path: '/ping' });

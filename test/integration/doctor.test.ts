@@ -88,10 +88,11 @@ test('a mirror that has stored nothing is not made to, whether it can be asked w
       return;
     }
     const ask = { port: mirror.port, path: url, method, headers: { 'accept-version': '~2' } };
-    void rawRequest(ask).then(({ status, headers, body }) => {
+    void (async () => {
+      const { status, headers, body } = await rawRequest(ask);
       const bare = Object.fromEntries(Object.entries(headers).filter(([name]) => name !== 'connection'));
       response.writeHead(status, bare).end(body);
-    });
+    })();
   };
   const proxied = await listening(t, createHttp(onlyImages));
   for (const url of [mirror.url, `http://127.0.0.1:${proxied}`]) {

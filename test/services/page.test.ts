@@ -14,6 +14,15 @@ function need(t: TestContext): boolean {
   return hasNeeds(t, TOOLS);
 }
 
+/** Whether the middle of it can be seen without scrolling, with nothing before it. */
+async function isInView(page: Page, selector: string): Promise<boolean> {
+  return page.evaluate<boolean>(`(() => {
+    const element = document.querySelector(${JSON.stringify(selector)});
+    const { left, top, width, height } = element.getBoundingClientRect();
+    return element.contains(document.elementFromPoint(left + width / 2, top + height / 2));
+  })()`);
+}
+
 async function giveToken(page: Page, token: string): Promise<void> {
   await page.getByLabel('Token for changes').fill(token);
   await page.getByRole('button', { name: 'Use it' }).click();
@@ -49,6 +58,7 @@ test('a running download is seen to move, and what it changes is shown, without 
   );
   assert.match(await page.locator('#downloads .much').innerText(), /MiB of 7\.6 MiB/);
   await page.locator('#downloads .much', { hasText: 'left' }).waitFor();
+  assert.equal(await page.locator('#downloads .how').innerText(), '1 follower');
   await screenshot(page, 'downloading');
 
   await client;
@@ -59,7 +69,38 @@ test('a running download is seen to move, and what it changes is shown, without 
   assertWellBehaved();
 
   await site.mirror.close();
-  await page.getByRole('status').filter({ hasText: 'The mirror does not answer' }).waitFor();
+  await page.getByRole('status').filter({ hasText: 'The mirror does not answer: this is how it was at' }).waitFor();
+  assert.equal(await page.locator('#state').innerText(), 'no answer');
+  const isGrey = `getComputedStyle(document.querySelector('main')).filter === 'grayscale(1)'`;
+  assert.equal(await page.evaluate(isGrey), true);
+  await assertAccessible(page, 'without an answer');
+  await screenshot(page, 'no-answer', false);
+  await page.setViewportSize(PHONE);
+  await page.evaluate('scrollTo(0, 900)');
+  assert.ok(await isInView(page, '#state'), 'that nobody answers is in view on a phone too');
+  await screenshot(page, 'no-answer-phone', false);
+});
+
+test('a mirror that has become silent is noticed without an end of the connection, and shown as it is when it is back', async (t) => {
+  if (!need(t)) return;
+  const site = await startPageSite(t);
+  const { page } = await openPage(await openBrowser(t), site.mirror.url);
+  const state = page.locator('#state');
+  await page.clock.install();
+  await page.goto('/_mirror/');
+  const before = await state.innerText();
+  await page.route('**/_mirror/health', async (route) => route.abort());
+  await page.clock.fastForward(20_000);
+  await state.filter({ hasText: 'no answer' }).waitFor();
+  await page.unroute('**/_mirror/health');
+  await page.clock.fastForward(20_000);
+  await state.filter({ hasText: before }).waitFor();
+  assert.equal(await page.locator('body.stale').count(), 0);
+  assert.equal(await page.locator('#live').innerText(), '');
+
+  await page.route('**/_mirror/api/events', async (route) => route.fulfill({ status: 503 }));
+  await page.reload();
+  await state.filter({ hasText: 'no news' }).waitFor();
 });
 
 test('with the token images are pinned, fetched and evicted, and without it nothing is', async (t) => {
@@ -78,30 +119,28 @@ test('with the token images are pinned, fetched and evicted, and without it noth
   await said.filter({ hasText: 'Pinned: base-64-lts 23.4.0' }).waitFor();
   await state.filter({ hasText: 'pinned' }).waitFor();
 
-  await page.getByLabel('With').selectOption('selector');
   await page.getByRole('button', { name: 'Unpin' }).click();
   await said.filter({ hasText: 'Unpinned: base-64-lts' }).waitFor();
 
   await page.goto(`/_mirror/images/${slow.uuid}`);
   await page.getByRole('button', { name: 'Prefetch' }).click();
-  const dialog = page.getByRole('dialog', { name: 'Prefetch?' });
+  const dialog = page.getByRole('dialog', { name: 'Prefetch 1 image?' });
   await dialog.getByText('1 image, 1 file, 7.6 MiB to fetch').waitFor();
   await assertAccessible(page, 'with a question');
   await screenshot(page, 'question', false);
   await dialog.getByRole('button', { name: 'Prefetch' }).click();
-  await page.getByRole('progressbar', { name: 'Progress of what was asked for' }).waitFor();
+  await page.getByRole('progressbar', { name: 'Prefetch', exact: true }).waitFor();
   await said.filter({ hasText: 'Fetched: ubuntu-24.04 20260501' }).waitFor();
   await page.locator('#image-state', { hasText: 'cached' }).waitFor();
 
   await page.getByRole('button', { name: 'Evict' }).click();
+  await page.getByRole('dialog', { name: 'Evict 1 image?' }).getByText('Frees 7.6 MiB.').waitFor();
   await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
   await page.getByRole('button', { name: 'Evict' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Evict' }).click();
   await said.filter({ hasText: 'Evicted: ubuntu-24.04 20260501' }).waitFor();
   await page.locator('#image-state', { hasText: 'cached' }).waitFor({ state: 'detached' });
 
-  await page.getByRole('button', { name: 'Refresh lists' }).click();
-  await said.filter({ hasText: 'images listed' }).waitFor();
   assert.deepEqual(await page.context().cookies(), []);
   assert.ok(!page.url().includes(ADMIN_TOKEN));
   assertWellBehaved();
@@ -130,34 +169,142 @@ test('any number of tabs can be open, and the one that is looked at moves', asyn
   assertWellBehaved();
 });
 
-test('a wrong token is said to be wrong and forgotten; errors of the mirror are shown', async (t) => {
+test('what would change many images asks first, how many; a conflict is accepted where one is seen', async (t) => {
   if (!need(t)) return;
-  const { mirror, base, disputed } = await startPageSite(t);
-  const { page } = await openPage(await openBrowser(t), mirror.url);
-  await page.goto(`/_mirror/images/${base.uuid}`);
+  const { mirror, web, disputed } = await startPageSite(t);
+  const { page, assertWellBehaved } = await openPage(await openBrowser(t), mirror.url);
+  const said = page.locator('#said');
+  const accept = page.getByRole('button', { name: 'Accept' });
+  await page.goto('/_mirror/?selector=cached');
+  await giveToken(page, ADMIN_TOKEN);
+  await page.getByLabel('With').selectOption({ label: 'all that the selector selects (3 images)' });
+  await page.getByRole('button', { name: 'Pin', exact: true }).click();
+  await said.filter({ hasText: 'Pinned: ' }).waitFor();
+  assert.equal(await accept.isVisible(), false);
+  await page.getByRole('button', { name: 'Unpin' }).click();
+  await page.getByRole('dialog', { name: 'Unpin 3 images?' }).getByRole('button', { name: 'Cancel' }).click();
+  assert.match(await page.locator(`#state-${web.uuid}`).innerText(), /pinned/);
+  await page.getByRole('button', { name: 'Unpin' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Unpin' }).click();
+  await said.filter({ hasText: 'Unpinned: ' }).waitFor();
+  await page.locator('td', { hasText: 'pinned' }).waitFor({ state: 'detached' });
+
+  await page.getByLabel('With').selectOption('picked');
+  await page.getByRole('checkbox', { name: 'web-frontend' }).check();
+  assert.equal(await accept.isVisible(), false);
+  await page.getByRole('checkbox', { name: 'minimal-64' }).check();
+  await accept.click();
+  const dialog = page.getByRole('dialog', { name: 'Accept 1 image?' });
+  await dialog.getByText(`${disputed.uuid}: from`).waitFor();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+
+  await page.goto(`/_mirror/images/${disputed.uuid}`);
+  await page
+    .getByRole('region', { name: /^Conflict/ })
+    .getByRole('button', { name: 'Accept' })
+    .click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Accept' }).click();
+  await said.filter({ hasText: `${disputed.uuid}: from` }).waitFor();
+  await page.locator('#image-state', { hasText: 'conflict' }).waitFor({ state: 'detached' });
+  assert.equal(await accept.count(), 0);
+  assertWellBehaved();
+});
+
+test('a running prefetch can be stopped, is not left by mistake, and keeps nothing else from being done', async (t) => {
+  if (!need(t)) return;
+  const { mirror, slow } = await startPageSite(t);
+  const { page, assertWellBehaved } = await openPage(await openBrowser(t), mirror.url);
+  await page.goto(`/_mirror/images/${slow.uuid}`);
+  await giveToken(page, ADMIN_TOKEN);
+  await page.getByRole('button', { name: 'Prefetch' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Prefetch' }).click();
+  const stop = page.getByRole('button', { name: 'Stop: Prefetch' });
+  await stop.waitFor();
+  await page.locator('#jobs').filter({ hasText: 'MiB of 7.6 MiB' }).waitFor();
+  await assertAccessible(page, 'while something is done');
+  await screenshot(page, 'prefetching', false);
+  const overview = await page.context().newPage();
+  await overview.goto('/_mirror/');
+  assert.equal(await overview.locator('#downloads .how').innerText(), 'prefetch');
+  await overview.close();
+  assert.match(await (await fetch(`${mirror.url}/_mirror/`)).text(), /class="how">prefetch</);
+  await page.getByRole('button', { name: 'Pin', exact: true }).click();
+  await page.locator('#said').filter({ hasText: 'Pinned: ubuntu-24.04' }).waitFor();
+
+  const asked: string[] = [];
+  page.on('dialog', (dialog) => {
+    asked.push(dialog.type());
+    void dialog.dismiss();
+  });
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.waitForTimeout(300);
+  assert.deepEqual(asked, ['beforeunload']);
+  await stop.click();
+  await page.locator('#said').filter({ hasText: 'Prefetch: stopped. What has been fetched stays' }).waitFor();
+  await page.getByRole('link', { name: 'Overview' }).click();
+  await page.locator('#no-downloads').waitFor();
+  assert.equal(asked.length, 1);
+  assertWellBehaved();
+});
+
+test('a list that was held back is a warning, and is taken when the operator says so', async (t) => {
+  if (!need(t)) return;
+  const { mirror } = await startPageSite(t);
+  const { page, assertWellBehaved } = await openPage(await openBrowser(t), mirror.url);
+  await page.goto('/_mirror/');
+  const labs = page.getByRole('row', { name: /^labs/ });
+  await labs.getByText('list held back').waitFor();
+  assert.doesNotMatch(await labs.innerText(), /\bdown\b/);
+  assert.equal(await page.locator('#state').innerText(), 'ready, 1 upstream down, 1 list held back');
+  const take = page.locator('#held').getByRole('button', { name: 'Take the list as it is' });
+  await take.click();
+  await page.locator('#said').filter({ hasText: 'Changes need the token' }).waitFor();
+  assert.equal(await page.evaluate('document.activeElement.id'), 'token');
+
+  await giveToken(page, ADMIN_TOKEN);
+  await page.getByRole('button', { name: 'Refresh lists' }).click();
+  await page
+    .locator('#said.warning')
+    .filter({ hasText: 'labs: its list is empty where it had 12: held back' })
+    .waitFor();
+  await page.locator('#after').getByRole('button', { name: 'Take the list as it is' }).click();
+  const dialog = page.getByRole('dialog', { name: 'Take the list as it is?' });
+  await dialog.getByText('labs: its list is empty where it had 12').waitFor();
+  await dialog.getByRole('button', { name: 'Cancel' }).click();
+  await take.click();
+  await dialog.getByRole('button', { name: 'Take' }).click();
+  await page.locator('#said').filter({ hasText: '126 images listed' }).waitFor();
+  await labs.getByText('up', { exact: true }).waitFor();
+  assert.equal(await page.locator('#held').innerText(), '');
+  assertWellBehaved();
+});
+
+test('a wrong token is said to be wrong where it is seen, and forgotten', async (t) => {
+  if (!need(t)) return;
+  const { mirror } = await startPageSite(t);
+  const { page } = await openPage(await openBrowser(t), mirror.url, { viewport: PHONE });
+  await page.goto('/_mirror/');
   const said = page.locator('#said');
   await giveToken(page, `${ADMIN_TOKEN}\u200b`);
   await said.filter({ hasText: 'That is no token' }).waitFor();
   assert.equal(await page.evaluate('sessionStorage.length'), 0);
   await giveToken(page, 'wrong');
-  await page.getByRole('button', { name: 'Pin', exact: true }).click();
+  await page.getByRole('checkbox', { name: 'base-64-lts' }).check();
+  const pin = page.getByRole('button', { name: 'Pin', exact: true });
+  await page.evaluate('scrollTo(0, document.body.scrollHeight - 2 * innerHeight)');
+  assert.ok(await isInView(page, '[data-verb="pin"]'), 'what can be done with ticked rows is in view');
+  await pin.click();
   await said.filter({ hasText: 'the token is wrong' }).waitFor();
+  assert.ok(await isInView(page, '#said'), 'what is wrong is in view');
+  assert.ok(await isInView(page, '#token'), 'where it is put right is in view');
   assert.equal(await page.evaluate('sessionStorage.length'), 0);
-  await giveToken(page, ADMIN_TOKEN);
-  await page.getByRole('button', { name: 'Accept' }).click();
-  await said.filter({ hasText: 'no upstream contradicts' }).waitFor();
-
-  await page.goto(`/_mirror/images/${disputed.uuid}`);
-  await page.getByRole('heading', { name: /^Conflict/ }).waitFor();
-  await page.getByRole('button', { name: 'Accept' }).click();
-  await page.getByRole('dialog').getByRole('button', { name: 'Accept' }).click();
-  await said.filter({ hasText: `${disputed.uuid}: from` }).waitFor();
-  await page.locator('#image-state', { hasText: 'conflict' }).waitFor({ state: 'detached' });
+  await page.getByRole('button', { name: 'Dismiss' }).click();
+  assert.equal(await said.innerText(), '');
 });
 
 test('no page breaks a rule of accessibility, dark or light, wide or narrow, and none scrolls sideways', async (t) => {
   if (!need(t)) return;
-  const { mirror, web, slow, hostile, disputed } = await startPageSite(t);
+  const { mirror, web, slow, hostile, disputed, talkative } = await startPageSite(t);
   const browser = await openBrowser(t);
   const pages = {
     overview: '/_mirror/',
@@ -166,6 +313,7 @@ test('no page breaks a rule of accessibility, dark or light, wide or narrow, and
     image: `/_mirror/images/${web.uuid}`,
     hostile: `/_mirror/images/${hostile.uuid}`,
     conflict: `/_mirror/images/${disputed.uuid}`,
+    talkative: `/_mirror/images/${talkative.uuid}`,
     absent: '/_mirror/images/00000000-0000-4000-8000-000000000000',
   };
   // So that one runs while the first pages are looked at.
@@ -185,6 +333,8 @@ test('no page breaks a rule of accessibility, dark or light, wide or narrow, and
           'document.documentElement.scrollWidth - document.documentElement.clientWidth',
         );
         assert.equal(sideways, 0, `${what} scrolls sideways`);
+        const isCut = `[...document.querySelectorAll('.scroll')].some((box) => box.scrollWidth > box.clientWidth)`;
+        assert.equal(await page.evaluate(isCut), false, `${what}: a table is cut off`);
         await screenshot(page, what);
         assert.doesNotMatch(await page.title(), /^owned$/);
       }
@@ -206,7 +356,7 @@ test('without scripts everything is there but the changes', async (t) => {
   const { page, assertWellBehaved } = await openPage(await openBrowser(t), mirror.url, { javaScriptEnabled: false });
   await page.goto('/_mirror/');
   assert.equal(await page.getByLabel('Token for changes').isVisible(), false);
-  assert.match(await page.locator('#image-count').innerText(), /1 to 50 of 12\d images/);
+  assert.match(await page.locator('#image-count').innerText(), /1 to 50 of 138 images/);
   await page.getByRole('link', { name: 'Next' }).click();
   assert.match(await page.locator('#image-count').innerText(), /51 to 100 of/);
   await page.getByLabel('Selector').fill('name=base-64* cached');
@@ -216,6 +366,11 @@ test('without scripts everything is there but the changes', async (t) => {
   await page.getByRole('columnheader', { name: 'Size' }).getByRole('link').click();
   assert.equal(await page.locator('th[aria-sort="descending"]').innerText(), 'Size ▼');
   assert.match(await page.locator('table.images tbody tr').first().innerText(), /ubuntu-24\.04/);
+  await page.getByLabel('Order', { exact: true }).selectOption('Conflicts first');
+  await page.getByRole('button', { name: 'Show' }).click();
+  assert.equal(await page.locator('th[aria-sort="descending"]').innerText(), 'State: conflict ▼');
+  assert.match(await page.locator('table.images tbody tr').first().innerText(), /minimal-64/);
+  await page.getByRole('link', { name: 'cached', exact: true }).click();
   await page.getByRole('link', { name: 'base-64-lts' }).click();
   assert.equal(await page.locator('#import-line').innerText(), `imgadm import ${base.uuid}`);
   assertWellBehaved();

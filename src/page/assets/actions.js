@@ -1,138 +1,56 @@
-/** What changes something: asked for over the API with the token, which is kept for this tab alone. */
-import { byId, bytesText, counted, countText, plain } from './words.js';
-
-const API = '/_mirror/api';
-const TOKEN_KEY = 'imgapi-mirror-token';
-
-const actions = byId('actions');
-
-function token() {
-  return sessionStorage.getItem(TOKEN_KEY) ?? '';
-}
+/** What changes something: buttons with `data-verb`, wherever they are, ask for it over the API with the token. */
+import { call, readStatus, Refused, token } from './api.js';
+import { runJob } from './jobs.js';
+import { textOf, VERBS } from './verbs.js';
+import { byId, counted, make, plain } from './words.js';
 
 function showToken() {
-  byId('token-form').hidden = token() !== '';
-  byId('verbs').hidden = token() === '';
+  byId('token-form').hidden = token.get() !== '';
+  byId('verbs').hidden = token.get() === '';
 }
-
-function say(text, isWrong = false) {
-  const said = byId('said');
-  said.classList.toggle('wrong', isWrong);
-  said.textContent = text;
-}
-
-class Refused extends Error {}
 
 /**
- * Asks for one operation and follows it line by line.
- * @returns {Promise<object>} its result
+ * Says it where it is seen, in place of what was said before.
+ * @param kind `wrong`, `warning` or nothing
+ * @param offers buttons for what can be done about it
  */
-async function call(verb, input, onEvent = () => {}) {
-  const [method, path] = { pin: ['POST', 'pins'], unpin: ['DELETE', 'pins'] }[verb] ?? ['POST', verb];
-  const answer = await fetch(`${API}/${path}`, {
-    method,
-    headers: {
-      authorization: `Bearer ${token()}`,
-      'content-type': 'application/json',
-      accept: 'application/x-ndjson',
-    },
-    body: JSON.stringify(input),
-  });
-  if (!answer.ok) {
-    const { message = `status ${answer.status}` } = await answer.json().catch(() => ({}));
-    if (answer.status === 401) {
-      sessionStorage.removeItem(TOKEN_KEY);
-      showToken();
-      byId('token').focus();
-    }
-    throw new Refused(message);
-  }
-  let last;
-  for await (const line of linesOf(answer.body)) {
-    last = JSON.parse(line);
-    if (last.event !== undefined) onEvent(last.event);
-  }
-  if (last?.error !== undefined) throw new Refused(last.error.message);
-  if (last?.result === undefined) throw new Refused('the answer broke off');
-  return last.result;
+function say(text, kind = '', offers = []) {
+  const said = byId('said');
+  said.className = `said ${kind}`;
+  said.textContent = text;
+  // It scrolls where it is long: a key must reach it then.
+  said.tabIndex = text === '' ? -1 : 0;
+  const dismiss = make('button', { type: 'button', class: 'plain' }, 'Dismiss');
+  dismiss.addEventListener('click', () => say(''));
+  byId('after').replaceChildren(...(text === '' ? [] : [...offers, dismiss]));
 }
 
-async function* linesOf(body) {
-  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
-  let rest = '';
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) break;
-    const lines = (rest + value).split('\n');
-    rest = lines.pop();
-    for (const line of lines) if (line !== '') yield line;
-  }
-  if (rest !== '') yield rest;
+function pickedRows() {
+  return [...document.querySelectorAll('tr:has(input[name="uuid"]:checked)')];
 }
 
-/** The selectors that an action is for; undefined: nothing is picked. */
-function selectorsFor() {
-  if (actions.dataset.uuid !== undefined) return [actions.dataset.uuid];
-  const scope = byId('scope');
-  if (scope.value === 'selector') return [scope.dataset.selector];
-  const picked = [...document.querySelectorAll('input[name="uuid"]:checked')].map(({ value }) => value);
-  return picked.length === 0 ? undefined : picked;
+const uuidOf = (row) => row.querySelector('input[name="uuid"]').value;
+const isInConflict = (row) => row.querySelector('[data-conflict]') !== null;
+
+/** How many are ticked, and whether there is a conflict among them. */
+export function showPicked() {
+  const picked = byId('picked');
+  if (picked === null) return;
+  const rows = pickedRows();
+  picked.textContent = rows.length === 0 ? 'the images that are ticked' : `${counted(rows.length, 'image')} ticked`;
+  const isPicked = byId('scope').value === 'picked';
+  document.querySelector('[data-for-conflict]').hidden = !(isPicked && rows.some(isInConflict));
 }
 
-const names = (images) => {
-  const shown = images.slice(0, 5).map(({ name, version, uuid }) => plain(`${name} ${version}`.trim() || uuid));
-  return shown.join(', ') + (images.length > 5 ? ` and ${countText(images.length - 5)} more` : '');
-};
-const listed = (title, images) => (images.length === 0 ? [] : [`${title}: ${names(images)}`]);
-const notes = ({ warnings = [] }) => warnings.map(plain);
-
-/** What each verb's result says, in lines. */
-const SUMMARIES = {
-  pin: (result) => [
-    ...listed('Pinned', result.pinned),
-    ...listed('Pinned before', result.already),
-    ...listed('Held with them', result.origins),
-  ],
-  unpin: (result) => [
-    ...listed('Unpinned', result.unpinned),
-    ...listed('Not pinned', result.notPinned),
-    ...listed('Held all the same', result.stillHeld),
-  ],
-  prefetch: (result) =>
-    result.dryRun
-      ? [
-          `${counted(result.plan.images, 'image')}, ${counted(result.plan.files, 'file')}, ${bytesText(result.plan.bytes)} to fetch; ${counted(result.plan.presentImages, 'image')} there already.`,
-          ...(result.plan.evictBytes > 0 ? [`${bytesText(result.plan.evictBytes)} would be evicted for it.`] : []),
-          ...(result.plan.fits ? [] : ['It does not fit on the disk.']),
-          'Leaving this page stops it; what has been fetched stays.',
-        ]
-      : [
-          ...listed('Fetched', result.fetched),
-          ...listed('There already', result.already),
-          ...result.failed.map((image) => `Failed: ${names([image])}: ${plain(image.reason)}`),
-          ...(result.plan.images === 0 ? ['Nothing was missing.'] : []),
-        ],
-  evict: (result) => [
-    ...listed(result.dryRun ? 'Would go' : 'Evicted', result.evicted),
-    ...(result.evicted.length > 0
-      ? [`${bytesText(result.bytes)} of the disk ${result.dryRun ? 'would be' : 'are'} free by it.`]
-      : []),
-    ...result.kept.map((image) => `Stays: ${names([image])} (${image.reason})`),
-    ...(result.notCached > 0 ? [`${counted(result.notCached, 'image')} not cached`] : []),
-  ],
-  accept: (result) =>
-    result.accepted.map(
-      ({ uuid, from, to }) =>
-        `${uuid}: from ${from.sha1 ?? 'no file'} (${plain(from.upstream)}) to ${to.sha1 ?? 'no file'} (${plain(to.upstream)})`,
-    ),
-  refresh: (result) => [
-    `${counted(result.images, 'image')} listed.`,
-    ...result.upstreams.flatMap(({ name, problem }) => (problem === null ? [] : [`${plain(name)}: ${plain(problem)}`])),
-  ],
-};
-
-/** These show what they would do, and ask, before they do it. */
-const ASKED_FIRST = new Set(['prefetch', 'evict', 'accept']);
+/** The selectors that an action is for; none: nothing is picked. */
+function selectorsFor(verb) {
+  const { uuid } = byId('actions').dataset;
+  if (uuid !== undefined) return [uuid];
+  // A conflict is accepted image by image; the others that are ticked have none.
+  if (verb === 'accept') return pickedRows().filter(isInConflict).map(uuidOf);
+  const { value, dataset } = byId('scope');
+  return value === 'selector' ? [dataset.selector] : pickedRows().map(uuidOf);
+}
 
 async function confirmed(title, text, button) {
   const dialog = byId('confirm');
@@ -145,79 +63,154 @@ async function confirmed(title, text, button) {
   return dialog.returnValue === 'yes';
 }
 
-function showWork(event) {
-  if (event.type !== 'total') return;
-  const bar = byId('work');
-  bar.hidden = false;
-  bar.max = Math.max(1, event.bytes);
-  bar.value = event.received;
-  say(
-    `${bytesText(event.received)} of ${bytesText(event.bytes)}, ${countText(event.filesDone)} of ${counted(event.files, 'file')} …`,
-  );
+/** Whether it may be done: asked where it would change more than it may without a question. */
+async function mayDo(verb, input, title) {
+  const { count, free } = VERBS[verb];
+  const plan = await runJob(`${title}: looking`, false, async () => call(verb, { ...input, dryRun: true }));
+  const text = textOf(verb, plan);
+  if (plan.plan?.fits === false) {
+    say(text, 'wrong');
+    return false;
+  }
+  return count(plan) <= free || confirmed(`${title} ${counted(count(plan), 'image')}?`, text, title);
 }
 
-async function act(button, onChanged) {
-  const { verb } = button.dataset;
-  const selectors = verb === 'refresh' ? [] : selectorsFor();
-  if (selectors === undefined) {
-    say('Tick the images it is for first.', true);
-    return;
+async function change(verb, title) {
+  const selectors = selectorsFor(verb);
+  if (selectors.length === 0) {
+    say('Tick the images it is for first.', 'wrong');
+    return undefined;
   }
-  const input = verb === 'refresh' ? {} : { selectors };
-  const title = button.textContent.trim();
-  const linesFor = (result) => [...SUMMARIES[verb](result), ...notes(result)].join('\n');
-  if (ASKED_FIRST.has(verb)) {
-    say('Looking …');
-    const plan = await call(verb, { ...input, dryRun: true });
-    say('');
-    if (!(await confirmed(`${title}?`, linesFor(plan), title))) return;
+  const isToBeDone = await mayDo(verb, { selectors }, title);
+  return isToBeDone ? { verb, input: { selectors } } : undefined;
+}
+
+async function heldLists() {
+  return (await readStatus()).upstreams.filter(({ held }) => held);
+}
+
+/** Lists that were held back are taken only after the operator has seen what of them is strange. */
+async function takeLists(title) {
+  const held = await heldLists();
+  const lines = held.map(({ name, problem }) => `${plain(name)}: ${plain(problem ?? 'held back')}`);
+  lines.push(
+    'All upstreams are asked again, and what they list then is taken. Images that are gone from it leave the lists.',
+  );
+  return (await confirmed(`${title}?`, lines.join('\n'), 'Take'))
+    ? { verb: 'refresh', input: { accept: true } }
+    : undefined;
+}
+
+/** What is to be done; undefined: nothing. */
+async function decide(verb, title) {
+  if (verb === 'refresh') return { verb, input: {} };
+  return verb === 'take' ? takeLists(title) : change(verb, title);
+}
+
+async function perform({ verb, input }, title) {
+  const { stopped, isWrong, isWarning } = VERBS[verb];
+  try {
+    const result = await runJob(title, stopped !== undefined, async (signal, onEvent) =>
+      call(verb, input, { signal, onEvent }),
+    );
+    const hasWarning = isWarning?.(result) || (result.warnings ?? []).length > 0;
+    const kind = isWrong?.(result) ? 'wrong' : hasWarning ? 'warning' : '';
+    const held = verb === 'refresh' ? await heldLists() : [];
+    say(textOf(verb, result) || 'Done.', kind, held.length > 0 ? [takeButton(held.length)] : []);
+  } catch (error) {
+    if (error.name !== 'AbortError') throw error;
+    say(`${title}: stopped. ${stopped}`, 'warning');
   }
-  say(`${title} …`);
-  const result = await call(verb, input, showWork);
-  say(linesFor(result) || 'Done.');
-  await onChanged();
+}
+
+function takeButton(count) {
+  const title = count === 1 ? 'Take the list as it is' : 'Take the lists as they are';
+  return make('button', { type: 'button', 'data-verb': 'take' }, title);
+}
+
+function sayError(error) {
+  if (error.status === 401) {
+    token.forget();
+    showToken();
+  }
+  say(error instanceof Refused ? plain(error.message) : 'The mirror does not answer.', 'wrong');
+  if (error.status === 401) byId('token').focus();
+}
+
+/** Verbs that run: another one can be begun meanwhile, the same cannot. */
+const running = new Set();
+let isDeciding = false;
+
+/** A button that is off can still have the keyboard. */
+function showBusy() {
+  for (const button of document.querySelectorAll('[data-verb]')) {
+    button.setAttribute('aria-disabled', String(isDeciding || running.has(button.dataset.verb)));
+  }
 }
 
 async function onVerb(button, onChanged) {
-  const buttons = [...document.querySelectorAll('[data-verb]')];
-  for (const one of buttons) one.disabled = true;
-  try {
-    await act(button, onChanged);
-  } catch (error) {
-    say(error instanceof Refused ? plain(error.message) : 'The mirror does not answer.', true);
-  } finally {
-    byId('work').hidden = true;
-    for (const one of buttons) one.disabled = false;
-    button.focus({ preventScroll: true });
+  if (button.getAttribute('aria-disabled') === 'true') return;
+  const { verb } = button.dataset;
+  const title = button.textContent.trim();
+  if (token.get() === '') {
+    say('Changes need the token: give it first.', 'wrong');
+    byId('token').focus();
+    return;
   }
+  say('');
+  try {
+    isDeciding = true;
+    showBusy();
+    const decided = await decide(verb, title).finally(() => (isDeciding = false));
+    if (decided === undefined) return;
+    running.add(verb);
+    showBusy();
+    await perform(decided, title);
+    await onChanged();
+  } catch (error) {
+    sayError(error);
+  } finally {
+    running.delete(verb);
+    showBusy();
+    // It may have been about what is there no more.
+    if (!button.isConnected) byId('said').focus();
+  }
+}
+
+function takeToken(event) {
+  event.preventDefault();
+  const field = byId('token');
+  const given = field.value.trim();
+  if (!/^[\x21-\x7e]+$/.test(given)) {
+    say('That is no token: one has letters, digits and signs, and nothing that cannot be seen.', 'wrong');
+    return;
+  }
+  token.set(given);
+  field.value = '';
+  say('');
+  showToken();
+  byId('verbs').querySelector('[data-verb]').focus();
 }
 
 /** Shows what can be done; `onChanged` is called when something was. */
 export function startActions(onChanged) {
-  byId('token-form').addEventListener('submit', (event) => {
-    event.preventDefault();
-    const field = byId('token');
-    const given = field.value.trim();
-    if (!/^[\x21-\x7e]+$/.test(given)) {
-      say('That is no token: one has letters, digits and signs, and nothing that cannot be seen.', true);
-      return;
-    }
-    sessionStorage.setItem(TOKEN_KEY, given);
-    field.value = '';
-    say('');
-    showToken();
-    document.querySelector('[data-verb]').focus();
-  });
+  byId('token-form').addEventListener('submit', takeToken);
   byId('forget-token').addEventListener('click', () => {
-    sessionStorage.removeItem(TOKEN_KEY);
+    token.forget();
     showToken();
     byId('token').focus();
   });
-  for (const button of document.querySelectorAll('[data-verb]')) {
-    button.addEventListener('click', () => void onVerb(button, onChanged));
-  }
-  byId('pick-all')?.addEventListener('change', ({ target }) => {
-    for (const box of document.querySelectorAll('input[name="uuid"]')) box.checked = target.checked;
+  document.addEventListener('click', ({ target }) => {
+    const button = target.closest('[data-verb]');
+    if (button !== null) void onVerb(button, onChanged);
+  });
+  document.addEventListener('change', ({ target }) => {
+    if (target.id === 'pick-all') {
+      for (const box of document.querySelectorAll('input[name="uuid"]')) box.checked = target.checked;
+    }
+    showPicked();
   });
   showToken();
+  // A browser may have kept what was ticked.
+  showPicked();
 }

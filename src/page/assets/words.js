@@ -1,4 +1,4 @@
-/** Numbers, times and texts as the pages write them: the same as in src/page/wording.ts. */
+/** Numbers, times and texts as the pages write them, the same as in src/page/wording.ts, and how they get there. */
 
 export const byId = (id) => document.getElementById(id);
 
@@ -35,6 +35,17 @@ export function agoText(iso) {
   ];
   const [unit, size] = steps.find(([, length]) => seconds >= length);
   return `${Math.floor(seconds / size)} ${unit} ago`;
+}
+
+export function setText(element, text) {
+  if (element !== null && element.textContent !== text) element.textContent = text;
+}
+
+export function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
+  element.append(...children);
+  return element;
 }
 
 /** Control and direction characters made visible, as the server does. */

@@ -1,4 +1,4 @@
-/** A mirror with something of everything that its pages show: hits, a pin, a conflict, an upstream that is down, names that mean harm. */
+/** A mirror with something of everything that its pages show: hits, a pin, a conflict, an upstream that is down, a list held back, names that mean harm. */
 import type { TestContext } from 'node:test';
 import { startImageServer, type ImageServer } from '../../support/image-server.ts';
 import { makeCatalog, makeImage, type TestImage } from '../../support/images.ts';
@@ -16,9 +16,14 @@ export interface PageSite {
   readonly hostile: TestImage;
   /** Cached, and contradicted by its upstream. */
   readonly disputed: TestImage;
+  /** Has all that a manifest can say: an icon, a homepage, tags, lines; rests on what nobody has; its name is long. */
+  readonly talkative: TestImage;
 }
 
 const DISPUTED = '13131313-0000-4000-8000-000000000000';
+const NOWHERE = '31313131-0000-4000-8000-000000000000';
+/** What the upstream `labs` listed first. Now it lists nothing, which is never taken without a word. */
+const LABS_BEFORE = 12;
 const SLOW_BYTES = 8_000_000;
 
 export async function startPageSite(t: TestContext, images = 120): Promise<PageSite> {
@@ -57,18 +62,35 @@ export async function startPageSite(t: TestContext, images = 120): Promise<PageS
     contentSeed: 'first',
     publishedAt: '2026-04-03T10:00:00Z',
   });
+  const talkative = makeImage({
+    name: `long-${'a-name-that-does-not-end-'.repeat(9)}`.slice(0, 220),
+    version: '7.7.7',
+    publishedAt: '2026-04-30T10:00:00Z',
+    origin: NOWHERE,
+    icon: true,
+    tags: { role: 'os', kernel_version: '5.10', nested: { a: [1, 2] } },
+    extra: {
+      homepage: 'https://docs.example.com/images?a=1&b=2',
+      requirements: { min_ram: 512, networks: [{ name: 'net0', description: 'public' }] },
+      description: `First line.\nSecond line, with \u001b[31m in it.\n\n${'More is said here than anybody reads. '.repeat(54)}`,
+    },
+  });
   const upstream = await startImageServer({
-    images: [...makeCatalog(images), base, web, slow, hostile, disputed],
+    images: [...makeCatalog(images), base, web, slow, hostile, disputed, talkative],
     behave: ({ route, uuid }) =>
       route === 'file' && uuid === slow.uuid ? { rateBytesPerSecond: 1_000_000 } : undefined,
   });
   t.after(async () => upstream.close());
   const gone = await startImageServer();
   await gone.close();
+  const listed = makeCatalog(LABS_BEFORE, { seed: 'labs', firstAt: new Date(Date.UTC(2010, 0, 1)), oddities: false });
+  const labs = await startImageServer({ images: listed });
+  t.after(async () => labs.close());
   const mirror = await startMirror(t, {
     upstreams: [
       { name: 'images', url: upstream.url },
       { name: 'in-house', url: gone.url },
+      { name: 'labs', url: labs.url },
     ],
     cache: { maxBytes: 200_000_000 },
   });
@@ -85,8 +107,9 @@ export async function startPageSite(t: TestContext, images = 120): Promise<PageS
       publishedAt: '2026-04-03T10:00:00Z',
     }),
   );
+  for (const { uuid } of listed) labs.images.remove(uuid);
   await change(mirror, 'refresh', {});
-  return { mirror, upstream, slow, web, base, hostile, disputed };
+  return { mirror, upstream, slow, web, base, hostile, disputed, talkative };
 }
 
 async function change(mirror: TestMirror, path: string, body: object): Promise<void> {

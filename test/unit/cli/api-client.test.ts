@@ -59,6 +59,8 @@ const json =
   (response: ServerResponse): void =>
     void response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 
+const redirect = (response: ServerResponse): void => void response.writeHead(301, { location: '/' }).end();
+
 test('a read is a GET with its input in path and query', async (t) => {
   const { client, asked } = await mirrorThat(t, json(200, { images: [] }), { token: 'a-token', base: '/imgapi' });
   assert.deepEqual(await client.run('list', { selectors: ['name=a b', 'cached'], limit: 3 }, context()), {
@@ -132,7 +134,6 @@ test('a code nobody knows and an answer that is none of ours are errors of their
 
 test('a server of something else is no mirror, and says so; what a mirror does not know is another matter', async (t) => {
   const notThere = { code: 'ResourceNotFound', message: '/_mirror/api/status does not exist' };
-  const redirect = (response: ServerResponse): void => void response.writeHead(301, { location: '/' }).end();
   for (const answer of [json(404, notThere), json(405, {}), redirect]) {
     const { client } = await mirrorThat(t, answer);
     await assert.rejects(client.run('status', {}, context()), {

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { logError } from '../../../src/cli/log-error.ts';
 import { createLogger } from '../../../src/cli/logger.ts';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
+import { fieldsOf } from '../../integration/ask.ts';
 import { wrapTransportError } from '../../../src/upstream/unavailable.ts';
 
 async function written(error: unknown): Promise<Readonly<Record<string, unknown>>> {
@@ -11,8 +12,7 @@ async function written(error: unknown): Promise<Readonly<Record<string, unknown>
   const { log } = await createLogger({ level: 'info', format: 'json' }, stdout);
   log.warn({ err: error }, 'attempt to download failed');
   const line: unknown = JSON.parse(out);
-  assert.ok(typeof line === 'object' && line !== null && 'err' in line);
-  return { ...(line.err as object) };
+  return fieldsOf(fieldsOf(line)['err']);
 }
 
 test('an error that was thrown on purpose is written with its evidence, once, and without a stack', async () => {

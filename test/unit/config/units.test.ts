@@ -57,9 +57,11 @@ test('refuses bare numbers, other units, signs and what a number cannot hold', (
     assert.equal(parseTime(text), undefined, text);
 });
 
+function meant(unit: Unit, ...texts: readonly string[]): readonly unknown[] {
+  return texts.map((text) => UNITS[unit].meant(text));
+}
+
 test('tells what was meant by other spellings, and guesses nothing', () => {
-  const meant = (unit: Unit, ...texts: readonly string[]): readonly unknown[] =>
-    texts.map((text) => UNITS[unit].meant(text));
   assert.deepEqual(meant('size', '200 GB', '200g', '1.5kb', '3mib'), ['200GiB', '200GiB', '1.5KiB', '3MiB']);
   assert.deepEqual(meant('rate', '5MB/s', '5 mbps', '5M'), ['5MiB', undefined, '5MiB']);
   assert.deepEqual(meant('time', '30 sec', '5 Minutes', '12hrs', '500 msec', '2days'), [
