@@ -106,7 +106,7 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       const body = parseJson(await textOf(response));
       const { statusCode } = response;
       if (statusCode !== 200) {
-        if (knowsNoPath(statusCode) && !isOurs(response) && !(await isMirror(context.signal)))
+        if (isForeign(statusCode) && !isOurs(response) && !(await isMirror(context.signal)))
           throw new MirrorError('UpstreamUnavailable', `there is no imgapi-mirror at ${url}`);
         throw errorOf(body, statusCode);
       }
@@ -117,9 +117,9 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   };
 }
 
-/** A server of something else, or a redirect to one. */
-function knowsNoPath(status: number): boolean {
-  return status === 404 || status === 405 || (status >= 300 && status < 400);
+/** What a server of something else says to a path it does not know; a redirect leads to one. */
+function isForeign(status: number): boolean {
+  return [401, 403, 404, 405].includes(status) || (status >= 300 && status < 400);
 }
 
 function isOurs({ headers }: Dispatcher.ResponseData): boolean {

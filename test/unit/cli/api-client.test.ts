@@ -134,7 +134,12 @@ test('a code nobody knows and an answer that is none of ours are errors of their
 
 test('a server of something else is no mirror, and says so; what a mirror does not know is another matter', async (t) => {
   const notThere = { code: 'ResourceNotFound', message: '/_mirror/api/status does not exist' };
-  for (const answer of [json(404, notThere), json(405, {}), redirect]) {
+  for (const answer of [
+    json(404, notThere),
+    json(405, {}),
+    json(401, { code: 'UnauthorizedError', message: 'Unauthorized' }),
+    redirect,
+  ]) {
     const { client } = await mirrorThat(t, answer);
     await assert.rejects(client.run('status', {}, context()), {
       code: 'UpstreamUnavailable',
