@@ -9,17 +9,21 @@ const VERBS: readonly (readonly [verb: string, title: string, about: string])[] 
   ['evict', 'Evict', 'Remove their files now'],
 ];
 
-/** For one image, or for those that are picked in the table or that its selector selects. */
-export function actionsBar(
-  about: { readonly uuid: string } | { readonly selector: string; readonly selected: number },
-): Html {
-  const isOne = 'uuid' in about;
+/** What the actions are for. */
+type About =
+  | { readonly kind: 'image'; readonly uuid: string }
+  /** Those that are picked in the table, or all that its selector selects. */
+  | { readonly kind: 'table'; readonly selector: string; readonly selected: number }
+  /** Where no image is shown: the lists alone. */
+  | { readonly kind: 'lists' };
+
+export function actionsBar(about: About): Html {
   return html`<section
     class="actions"
     id="actions"
     aria-label="Actions"
     data-script
-    hidden${isOne ? html` data-uuid="${about.uuid}"` : ''}
+    hidden${about.kind === 'image' ? html` data-uuid="${about.uuid}"` : ''}
   >
     <form id="token-form">
       <label for="token">Token for changes</label>
@@ -28,11 +32,16 @@ export function actionsBar(
       <p class="help" id="token-help">The mirror’s admin.token. This tab keeps it until it is closed.</p>
     </form>
     <div id="verbs" class="verbs" hidden>
-      ${isOne ? '' : scope(about.selector, about.selected)}
+      ${about.kind === 'table' ? scope(about.selector, about.selected) : ''}
       <div class="buttons" role="group" aria-label="What to do">
-        ${VERBS.map(
-          ([verb, title, what]) => html`<button type="button" data-verb="${verb}" title="${what}">${title}</button> `,
-        )}${isOne ? '' : html`<span data-for-conflict hidden>${acceptButton()}</span>`}
+        ${
+          about.kind === 'lists'
+            ? ''
+            : VERBS.map(
+                ([verb, title, what]) =>
+                  html`<button type="button" data-verb="${verb}" title="${what}">${title}</button> `,
+              )
+        }${about.kind === 'table' ? html`<span data-for-conflict hidden>${acceptButton()}</span>` : ''}
         <button type="button" data-verb="refresh" title="Ask the upstreams for their lists now">Refresh lists</button>
         <button type="button" id="forget-token" class="plain">Forget the token</button>
       </div>

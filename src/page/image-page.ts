@@ -23,7 +23,7 @@ export function imagePage(image: ShownImage, status: StatusResult, nowMs: number
     </h1>
     <p class="uuid"><code>${uuid}</code></p>
     <div id="conflict" data-swap>${conflict(image, nowMs)}</div>
-    ${actionsBar({ uuid })}
+    ${actionsBar({ kind: 'image', uuid })}
     <div class="columns">
       <section aria-labelledby="h-facts">
         <h2 id="h-facts">Facts</h2>
@@ -98,7 +98,7 @@ function fileRow({ sha1, size, stored, received, lastUsedAt }: ShownFile, nowMs:
     <th scope="row"><code>${sha1}</code></th>
     <td data-label="Size" class="number">${bytesText(size)}</td>
     <td data-label="State"><span class="file-state" id="file-${sha1}" data-swap data-file="${sha1}">${state}</span></td>
-    <td data-label="Last used">${ago(lastUsedAt, nowMs)}</td>
+    <td data-label="Last used"><span id="used-${sha1}" data-swap>${ago(lastUsedAt, nowMs)}</span></td>
   </tr> `;
 }
 

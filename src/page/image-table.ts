@@ -93,9 +93,10 @@ const SAMPLES: readonly (readonly [selector: string, label: string])[] = [
 
 function problemNote(problem: string): Html {
   return html`<div class="problem-note" role="alert">
-    <strong>Nothing is shown.</strong>
-    <pre>${linesHtml(problem)}</pre>
-  </div>`;
+      <strong>Nothing is shown.</strong>
+      <pre>${linesHtml(problem)}</pre>
+    </div>
+    ${actionsBar({ kind: 'lists' })}`;
 }
 
 function tableOf(query: TableQuery, { images, total, warnings }: ListResult, nowMs: number): Html {
@@ -107,7 +108,7 @@ function tableOf(query: TableQuery, { images, total, warnings }: ListResult, now
           </ul>`
     }
     <p class="count" id="image-count" data-swap>${countOf(query, images.length, total)}</p>
-    ${actionsBar({ selector: query.selector, selected: total })}
+    ${actionsBar({ kind: 'table', selector: query.selector, selected: total })}
     ${images.length === 0 ? '' : imageTable(query, images, nowMs)} ${pager(query, total)}`;
 }
 

@@ -187,7 +187,7 @@ test('what would change many images asks first, how many; a conflict is accepted
   await page.getByRole('button', { name: 'Unpin' }).click();
   await page.getByRole('dialog').getByRole('button', { name: 'Unpin' }).click();
   await said.filter({ hasText: 'Unpinned: ' }).waitFor();
-  await page.locator('td', { hasText: 'pinned' }).waitFor({ state: 'detached' });
+  await page.locator(`#state-${web.uuid}`).getByText('pinned').waitFor({ state: 'detached' });
 
   await page.getByLabel('With').selectOption('picked');
   await page.getByRole('checkbox', { name: 'web-frontend' }).check();
@@ -257,10 +257,11 @@ test('a list that was held back is a warning, and is taken when the operator say
   assert.doesNotMatch(await labs.innerText(), /\bdown\b/);
   assert.equal(await page.locator('#state').innerText(), 'ready, 1 upstream down, 1 list held back');
   const take = page.locator('#held').getByRole('button', { name: 'Take the list as it is' });
+  await page.goto('/_mirror/?selector=nmae%3Dx');
   await take.click();
   await page.locator('#said').filter({ hasText: 'Changes need the token' }).waitFor();
   assert.equal(await page.evaluate('document.activeElement.id'), 'token');
-
+  assert.equal(await page.getByRole('button', { name: 'Prefetch' }).count(), 0);
   await giveToken(page, ADMIN_TOKEN);
   await page.getByRole('button', { name: 'Refresh lists' }).click();
   await page
@@ -308,6 +309,7 @@ test('no page breaks a rule of accessibility, dark or light, wide or narrow, and
   const browser = await openBrowser(t);
   const pages = {
     overview: '/_mirror/',
+    conflicts: '/_mirror/?sort=-conflict&per=25',
     wrong: '/_mirror/?selector=nmae%3Dbase',
     nothing: '/_mirror/?selector=name%3Dbase',
     image: `/_mirror/images/${web.uuid}`,
