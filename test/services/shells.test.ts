@@ -58,12 +58,12 @@ test('zsh completes commands, options and their values', async (t) => {
 test('ksh93 adds the mirror once, and removes nothing', async (t) => {
   if (!hasNeeds(t, { tools: { ksh93: 'ksh93u+m' } })) return;
   const imgadm = await makeFakeImgadm(await makeTempDir(t), { sources: ['https://images.smartos.org'] });
-  const script = setupScript({ url: 'http://[::1]:8080', product: 'imgapi-mirror/0' });
+  const script = setupScript({ url: 'http://[2001:db8::1]:8080', product: 'imgapi-mirror/0' });
   const shell = await runCommand('sh', ['-c', 'command -v ksh93']);
   const first = await imgadm.run(shell, script);
   assert.deepEqual([first.code, first.err], [0, '']);
   assert.match(first.out, /imgadm sources -d 'https:\/\/images\.smartos\.org'\n$/);
   const second = await imgadm.run(shell, script);
-  assert.match(second.out, /^Already a source of this host: http:\/\/\[::1\]:8080\n/);
-  assert.deepEqual(await imgadm.calls(), ['sources', 'sources|-a|http://[::1]:8080', 'sources']);
+  assert.match(second.out, /^Already a source of this host: http:\/\/\[2001:db8::1\]:8080\n/);
+  assert.deepEqual(await imgadm.calls(), ['sources', 'sources|-a|http://[2001:db8::1]:8080', 'sources']);
 });
