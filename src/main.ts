@@ -4,8 +4,11 @@ import { runCli } from './cli/run.ts';
 import { escape } from './config/problem.ts';
 import { PRODUCT } from './config/product.ts';
 
-/** After a command has ended, what it left open has this long to close by itself. */
+/** After a command has ended and its output is read, what it left open has this long to close by itself. */
 const LINGER_MS = 5000;
+
+/** A mirror must not die, nor stay up, for the sake of whoever reads its output; a command is run for that. */
+const isMirror = process.argv[2] === 'serve';
 
 /** Who is told of signals. */
 const handlers = new Set<(signal: Signal) => void>();
@@ -15,6 +18,7 @@ try {
   const code = await runCli(commandIo());
   // Output that could not be written may have made it a failure already.
   process.exitCode ??= code;
+  if (!isMirror) await Promise.all([process.stdout, process.stderr].map(flushed));
   // Unreferenced, so that it delays nothing: it fires only if something else keeps the process up.
   setTimeout(() => process.exit(), LINGER_MS).unref();
 } catch (error) {
@@ -43,6 +47,11 @@ function commandIo(): CommandIo {
   };
 }
 
+/** Resolves once everything written so far has been read, or cannot be any more. A slow reader is waited for, however slow. */
+async function flushed(stream: NodeJS.WriteStream): Promise<void> {
+  return new Promise((resolve) => void stream.write('', () => resolve()));
+}
+
 function output(stream: NodeJS.WriteStream): Output {
   let hasFailed = false;
   stream.on('error', (error: NodeJS.ErrnoException) => {
@@ -52,9 +61,9 @@ function output(stream: NodeJS.WriteStream): Output {
     if (hasFailed || stream !== process.stdout) return;
     hasFailed = true;
     if (!isReaderGone) process.stderr.write(`${PRODUCT.name}: standard output: ${escape(error.message)}\n`);
-    // A mirror must not die because nobody reads its output any more: it does not heed this one. A command has nothing left to do.
+    // A mirror does not heed this one. A command has nothing left to do.
     for (const handler of handlers) handler('SIGPIPE');
-    if (handlers.size === 0 && process.argv[2] !== 'serve') process.exit(process.exitCode ?? EXIT.readerGone);
+    if (handlers.size === 0 && !isMirror) process.exit(process.exitCode || EXIT.readerGone);
   });
   return {
     write: (text) => void stream.write(text),

@@ -168,7 +168,7 @@ async function statusOf(
       return {
         name: upstream,
         url: config.upstreams.find(({ name }) => name === upstream)?.url ?? '',
-        up: hasAnswered === undefined ? null : problem === undefined,
+        up: hasAnswered ?? null,
         held: isHeld,
         images,
         listAgeSeconds: fetchedAtMs === undefined ? null : Math.round((now - fetchedAtMs) / 1000),

@@ -1,6 +1,5 @@
 /** A bundle's index: its first entry, which names every other one with size and digests. PURE. */
 import { isJsonObject, parseJson } from '../blobs/json-file.ts';
-import { isIconType, type IconType } from '../imgapi/icon-type.ts';
 import { isImageUuid, isSha1Hex } from '../imgapi/ids.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import { INDEX_NAME, isEntryName, SIGNATURE_NAME } from './entry-names.ts';
@@ -20,7 +19,7 @@ export interface BundledImage {
   readonly upstream: string;
   readonly manifest: BundledFile;
   readonly files: readonly BundledFile[];
-  readonly icon?: BundledFile & { readonly contentType: IconType };
+  readonly icon?: BundledFile & { readonly contentType: string };
 }
 
 export interface BundledFile {
@@ -38,6 +37,9 @@ const KIND = 'imgapi-mirror-bundle';
 export const MAX_INDEX_BYTES = 16 * 1024 * 1024;
 /** A manifest is some 2 KB. */
 export const MAX_MANIFEST_BYTES = 1024 * 1024;
+/** What export writes is among these; what it is served as is the mirror's own affair. */
+const ICON_TYPE = /^(?:image\/[a-z0-9.+-]{1,64}|application\/octet-stream)$/;
+
 /** A mirror takes none above half of this from an upstream; icons are served from memory. */
 const MAX_ICON_BYTES = 1024 * 1024;
 /** They are in memory together. */
@@ -92,7 +94,7 @@ function imageOf(value: unknown, at: number): BundledImage {
 function iconOf(icon: unknown, where: string): Pick<BundledImage, 'icon'> {
   if (icon === undefined) return {};
   const contentType = isJsonObject(icon) ? icon['contentType'] : undefined;
-  if (!isIconType(contentType)) {
+  if (typeof contentType !== 'string' || !ICON_TYPE.test(contentType)) {
     throw refusedBundle(`the icon of ${where} is no image`);
   }
   const file = fileOf(icon, `the icon of ${where}`);

@@ -1,5 +1,4 @@
 /** The names of a bundle's entries: what a person sees after `tar xf`. PURE. */
-import type { IconType } from '../imgapi/icon-type.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import type { ManifestJson } from '../imgapi/manifest.ts';
 import { MAX_NAME_BYTES } from './tar-header.ts';
@@ -12,11 +11,10 @@ const MANIFEST_SUFFIX = '.imgmanifest';
 const SUFFIX_ROOM = 18;
 /** By `files[].compression`. */
 const COMPRESSION_SUFFIXES: Readonly<Record<string, string>> = { gzip: '.gz', bzip2: '.bz2', xz: '.xz', none: '' };
-const ICON_SUFFIXES: Readonly<Record<IconType, string>> = {
+const ICON_SUFFIXES: Readonly<Record<string, string>> = {
   'image/png': '.png',
   'image/gif': '.gif',
   'image/jpeg': '.jpg',
-  'application/octet-stream': '',
 };
 
 /** True for a name that is safe to extract anywhere: one plain component, no option for a command that is given it. */
@@ -27,7 +25,7 @@ export function isEntryName(value: unknown): value is string {
 export interface EntryNames {
   readonly manifest: string;
   file(index: number): string;
-  icon(contentType: IconType): string;
+  icon(contentType: string): string;
 }
 
 /** `<name>-<version>-<uuid>` with suffixes. What is odd in name and version becomes a dash, what is long is cut. */
@@ -49,6 +47,6 @@ export function entryNamesOf(uuid: ImageUuid, manifest: ManifestJson): EntryName
       // An image has one file nearly always, and `imgadm install -f` takes that one.
       return `${stem}${index === 0 ? '' : `.file${index}`}.zfs${suffix}`;
     },
-    icon: (contentType) => `${stem}.icon${ICON_SUFFIXES[contentType]}`,
+    icon: (contentType) => `${stem}.icon${ICON_SUFFIXES[contentType] ?? ''}`,
   };
 }

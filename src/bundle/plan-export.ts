@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import type { BlobFacts, BlobStore } from '../blobs/store.ts';
 import { MirrorError } from '../imgapi/errors.ts';
-import type { IconType } from '../imgapi/icon-type.ts';
+import { iconTypeOf } from '../imgapi/icon-type.ts';
 import { sha1Of } from '../imgapi/ids.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { ManifestJson } from '../imgapi/manifest.ts';
@@ -28,7 +28,7 @@ export interface ExportImage {
   readonly manifestText: string;
   readonly origin: ImageUuid | undefined;
   readonly files: readonly { readonly sha1: Sha1Hex; readonly size: number }[];
-  readonly icon: { readonly sha1: Sha1Hex; readonly size: number; readonly contentType: IconType } | undefined;
+  readonly icon: { readonly sha1: Sha1Hex; readonly size: number; readonly contentType: string } | undefined;
 }
 
 export interface ExportPlan {
@@ -96,7 +96,8 @@ async function bundledImage(blobs: Pick<BlobStore, 'facts'>, image: ExportImage)
   // An icon that is not stored is no reason to leave its image behind.
   const iconFacts = icon === undefined ? undefined : await blobs.facts(icon.sha1, icon.size);
   if (icon === undefined || iconFacts === undefined) return { uuid, upstream, manifest, files };
-  const { sha1, size, contentType } = icon;
+  const { sha1, size } = icon;
+  const contentType = iconTypeOf(icon.contentType);
   return {
     uuid,
     upstream,

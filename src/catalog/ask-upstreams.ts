@@ -148,6 +148,8 @@ function summary(places: readonly { readonly feed: Feed; readonly answer: Lookup
   const isLooped = places.every(
     ({ answer }) => answer?.kind === 'absent' || (answer?.kind === 'unknown' && answer.isLoop),
   );
-  const isRefused = places.some(({ answer }) => answer?.kind === 'unknown' && answer.isRefused === true);
+  const isRefused = places.every(
+    ({ answer }) => answer?.kind === 'absent' || (answer?.kind === 'unknown' && answer.isRefused === true),
+  );
   return { kind: 'unknown', why: reasons.join('; '), isLoop: isLooped, isRefused };
 }

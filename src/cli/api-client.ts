@@ -106,8 +106,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       const body = parseJson(await textOf(response));
       const { statusCode } = response;
       if (statusCode !== 200) {
-        if (isForeign(statusCode) && !isOurs(response) && !(await isMirror(context.signal)))
-          throw new MirrorError('UpstreamUnavailable', `there is no imgapi-mirror at ${url}`);
+        if (!isOurs(response) && !(isError(body) && (!isForeign(statusCode) || (await isMirror(context.signal)))))
+          throw foreign(url, statusCode);
         throw errorOf(body, statusCode);
       }
       if (!isJsonObject(body)) throw unreachable(url, 'its answer is no JSON object: is it an imgapi-mirror?');
@@ -117,9 +117,26 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
   };
 }
 
-/** What a server of something else says to a path it does not know; a redirect leads to one. */
+/** What a server of something else says to a path it does not know, perhaps in the same form; a redirect leads to one. */
 function isForeign(status: number): boolean {
-  return [401, 403, 404, 405].includes(status) || (status >= 300 && status < 400);
+  return [401, 403].includes(status) || isUnknown(status);
+}
+
+function isUnknown(status: number): boolean {
+  return [404, 405].includes(status) || (status >= 300 && status < 400);
+}
+
+/** Somebody else has answered: in place of a mirror, or in front of one. */
+function foreign(url: string, status: number): MirrorError {
+  const message = isUnknown(status)
+    ? `there is no imgapi-mirror at ${url}`
+    : `no imgapi-mirror answers at ${url}: HTTP status ${status} (is something in front of it?)`;
+  return new MirrorError('UpstreamUnavailable', message);
+}
+
+/** Has the form of the API's errors. */
+function isError(body: unknown): boolean {
+  return isJsonObject(body) && typeof body.code === 'string' && typeof body.message === 'string';
 }
 
 function isOurs({ headers }: Dispatcher.ResponseData): boolean {

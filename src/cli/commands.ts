@@ -148,7 +148,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'prefetch',
     summary: 'Fetch images before they are asked for.',
     about:
-      'Fetches the files of the images that any of the selectors selects, origins first. With --dry-run it says what that would be, and what would have to go for it. What clients want goes before it. Interrupted, it goes on where it was when it is run again. Exits 1 if an image could not be fetched, or rests on an origin that nobody has.',
+      'Fetches the files of the images that any of the selectors selects, origins first. With --dry-run it says what that would be, and what would have to go for it. What clients want goes before it. Interrupted, it goes on where it was when it is run again. Exits 1 if an image could not be fetched, or an origin that with-origins asks for was not found.',
     options: { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION },
     positionals: SELECTORS,
     example: "imgapi-mirror prefetch 'name=base-64-lts latest=2 with-origins'",

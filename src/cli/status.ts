@@ -128,10 +128,17 @@ function trafficRows(traffic: StatusResult['traffic'], rates: Rates | undefined)
   ];
 }
 
-function upstreamState({ up, held, breakers }: UpstreamStatus): string {
+function upstreamState({ up, held, problem, breakers }: UpstreamStatus): string {
   const open = [...(breakers.list === 'closed' ? [] : ['lists']), ...(breakers.file === 'closed' ? [] : ['files'])];
-  const word = up === null ? 'not asked' : up ? 'up' : held ? 'list held back' : 'down';
+  const word = listWord({ up, held, problem });
   return open.length === 0 ? word : `${word}, failing: ${open.join(' and ')}`;
+}
+
+function listWord({ up, held, problem }: Pick<UpstreamStatus, 'up' | 'held' | 'problem'>): string {
+  if (up === null) return 'not asked';
+  if (!up) return 'down';
+  if (held) return 'list held back';
+  return problem === null ? 'up' : 'gives no list';
 }
 
 function ageOf(seconds: number | null): string {

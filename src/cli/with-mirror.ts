@@ -59,6 +59,8 @@ const LISTS_WAIT_MS = 10_000;
 const TOKEN_HINT =
   "the token of that mirror's admin.tokenFile, here with --token or in admin.tokenFile of the configuration";
 
+const ELSEWHERE = 'name the mirror with --mirror URL';
+
 /** A process that has taken the directory but does not serve yet, or is about to end, is waited for. */
 const BUSY_TRIES = 10;
 const BUSY_WAIT_MS = 300;
@@ -75,26 +77,38 @@ export async function withMirror(
   return withEither(options, io, use, { makeDir: false });
 }
 
-/** The same for commands that bring images: where there is no cache directory, one is made. */
+/**
+ * The same for commands that bring images: where there is no cache directory, one is made, but not for a dry run.
+ * @param first runs before this process takes the directory, for what would be wrong without a mirror too. @throws MirrorError
+ */
 export async function withMirrorOrNew(
   options: OptionValues,
   io: CommandIo,
   use: (mirror: MirrorHandle) => Promise<number>,
+  first?: () => Promise<void>,
 ): Promise<number> {
-  return withEither(options, io, use, { makeDir: true });
+  return withEither(options, io, use, { makeDir: !options.has('dry-run'), first });
+}
+
+interface May {
+  readonly makeDir: boolean;
+  readonly first?: (() => Promise<void>) | undefined;
 }
 
 async function withEither(
   options: OptionValues,
   io: CommandIo,
   use: (mirror: MirrorHandle) => Promise<number>,
-  may: { readonly makeDir: boolean },
+  may: May,
 ): Promise<number> {
   const signals = createSignals(io, { endsWithReader: true });
   try {
     const named = options.text('mirror');
-    if (named !== undefined) return await withNamed(named, options, io, signals.stopped, use);
-    return await withDirectory(options, io, signals.stopped, use, may);
+    const code =
+      named === undefined
+        ? await withDirectory(options, io, signals.stopped, use, may)
+        : await withNamed(named, options, io, signals.stopped, use);
+    return signals.isReaderGone ? EXIT.readerGone : code;
   } catch (error) {
     // There is nobody left to tell.
     if (signals.isReaderGone) return EXIT.readerGone;
@@ -157,7 +171,7 @@ async function withDirectory(
   io: CommandIo,
   signal: AbortSignal,
   use: (mirror: MirrorHandle) => Promise<number>,
-  may: { readonly makeDir: boolean },
+  may: May,
 ): Promise<number> {
   const read = await readConfig(io, options);
   if (!read.ok) return reportProblems(io, read.problems, options.has('json'));
@@ -177,10 +191,13 @@ async function withDirectory(
       const { address: url, secret } = serving;
       return withApi({ url, token: secret ?? admin.token, isOwnMachine: true }, signal, use);
     }
-    if (!held && !may.makeDir && (await isAbsent(dir))) {
-      const message = `there is no cache directory at ${dir}: correct --cache-dir (cache.dir), or name a mirror with --mirror URL; serve, prefetch and import make one`;
+    const lacking = held || may.makeDir ? undefined : await lackingAt(dir);
+    if (lacking !== undefined) {
+      const makers = `serve, prefetch and import make one${options.has('dry-run') ? ', but for a dry run' : ''}`;
+      const message = `${lacking}: correct --cache-dir (cache.dir), or name a mirror with --mirror URL; ${makers}`;
       return tell(io, options, { code: 'StorageFailed', message }, EXIT.failed);
     }
+    await may.first?.();
     try {
       return await withOwnMirror(read.config, ca.texts, options, io, signal, use);
     } catch (error) {
@@ -190,21 +207,34 @@ async function withDirectory(
   }
 }
 
-/** @throws DataDirError where it may not be read: it holds a secret. */
+/** @throws MirrorError where it may not be read: it holds a secret. */
 async function servingOf(dir: string): Promise<ServingInfo | undefined> {
   try {
     return await readServing(dir);
   } catch (error) {
     const errno = errnoOf(error) ?? String(error);
-    throw new DataDirError('unwritable', `cache directory ${dir}: its serving.json cannot be read: ${errno}`, error);
+    // Root will do here: a mirror that runs is only talked to.
+    const hint = isForbidden(error) ? `; run this as the mirror’s user or as root, or ${ELSEWHERE}` : '';
+    throw new MirrorError(
+      'StorageFailed',
+      `a mirror runs on ${dir}, and its serving.json cannot be read: ${errno}${hint}`,
+      { cause: error },
+    );
   }
 }
 
-/** True if no mirror has ever made a cache there. Whatever else is wrong is found when it is taken. */
-async function isAbsent(dir: string): Promise<boolean> {
-  return stat(path.join(dir, 'VERSION')).then(
+/** What is said where no mirror has made a cache there. Undefined if one has; whatever else is wrong is found when it is taken. */
+async function lackingAt(dir: string): Promise<string | undefined> {
+  if (await isMissing(dir)) return `there is no cache directory at ${dir}`;
+  return (await isMissing(path.join(dir, 'VERSION')))
+    ? `${dir} is no cache of a mirror (it has no VERSION)`
+    : undefined;
+}
+
+async function isMissing(file: string): Promise<boolean> {
+  return stat(file).then(
     () => false,
-    (error: unknown) => errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR',
+    (error: unknown) => errnoOf(error) === 'ENOENT',
   );
 }
 
@@ -260,11 +290,13 @@ function once(work: () => Promise<void>): () => Promise<void> {
   return async () => (done ??= work());
 }
 
-/** Somebody else's directory: a service's, most often. */
+/** Somebody else's directory: a service's, most often. What root made there would be of no use to its user. */
 function hintOf({ cause }: DataDirError): string {
-  const errno = errnoOf(cause);
-  if (errno !== 'EACCES' && errno !== 'EPERM') return '';
-  return '; run this as root or as the mirror’s user, or name the mirror with --mirror URL';
+  return isForbidden(cause) ? `; run this as the mirror’s user, or ${ELSEWHERE}` : '';
+}
+
+function isForbidden(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes(errnoOf(error) ?? '');
 }
 
 function ignore(_event: OperationEvent): void {}

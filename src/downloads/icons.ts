@@ -7,7 +7,7 @@ import type { SpaceKeeper } from '../blobs/reservation.ts';
 import type { BlobStore } from '../blobs/store.ts';
 import type { Log } from '../config/log.ts';
 import { MirrorError } from '../imgapi/errors.ts';
-import type { IconType } from '../imgapi/icon-type.ts';
+import { iconTypeOf, type IconType } from '../imgapi/icon-type.ts';
 import { sha1Of, type ImageUuid, type Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
 import { keptUpstream, type KeptManifests } from '../records/kept-manifests.ts';
@@ -60,7 +60,7 @@ export function createIcons(deps: IconsDeps): Icons {
     if (icon === undefined || blob === undefined) return undefined;
     try {
       const bytes = await blob.handle.readFile();
-      return { bytes, contentType: icon.contentType, sha1: icon.sha1, md5: blob.facts.md5, cache: 'HIT' };
+      return { bytes, contentType: iconTypeOf(icon.contentType), sha1: icon.sha1, md5: blob.facts.md5, cache: 'HIT' };
     } finally {
       await blob.handle.close();
     }

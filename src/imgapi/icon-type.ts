@@ -4,12 +4,8 @@
 const ICON_TYPES = ['image/png', 'image/gif', 'image/jpeg', 'application/octet-stream'] as const;
 export type IconType = (typeof ICON_TYPES)[number];
 
-export function isIconType(value: unknown): value is IconType {
-  return ICON_TYPES.some((type) => type === value);
-}
-
 /** Of a Content-Type header, without its parameters. */
 export function iconTypeOf(contentType: string | undefined): IconType {
   const type = contentType?.split(';', 1)[0]?.trim().toLowerCase();
-  return isIconType(type) ? type : 'application/octet-stream';
+  return ICON_TYPES.find((known) => known === type) ?? 'application/octet-stream';
 }

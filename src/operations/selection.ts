@@ -18,6 +18,8 @@ export interface SelectedImages {
   readonly warnings: readonly string[];
   /** Origins that `with-origins` asks for and that no list has; `unknownOrigin` of each is among the warnings. */
   readonly missingOrigins: readonly ImageUuid[];
+  /** All that it was chosen from. */
+  readonly among: readonly KnownImage[];
 }
 
 export interface Selection {
@@ -81,7 +83,7 @@ export function createSelection(deps: SelectionDeps): Selection {
     const selected = select(selectors, images, facts);
     warnings.push(...selected.missingOrigins.map(unknownOrigin));
     const empty = texts.length === 0 ? [] : selected.empty.map(formatNoMatch);
-    return { images: selected.images, missingOrigins: selected.missingOrigins, warnings, empty };
+    return { images: selected.images, missingOrigins: selected.missingOrigins, among: images, warnings, empty };
   }
 
   return {

@@ -45,7 +45,7 @@ export interface StatusResult {
 export interface UpstreamStatus {
   readonly name: string;
   readonly url: string;
-  /** Whether its last list came; null before the first has been tried. */
+  /** Whether it answered when it was last asked for its list, whatever it said; null before the first has been tried. */
   readonly up: boolean | null;
   /** True: it gave a list that is empty or much shorter than the last, which stays in force until the new one is accepted. */
   readonly held: boolean;

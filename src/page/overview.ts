@@ -13,9 +13,11 @@ function stateBadge({ readiness, offline, upstreams }: StatusResult): Html {
   const states = upstreams.map(upstreamState);
   const down = states.filter((state) => state === 'down').length;
   const held = states.filter((state) => state === 'held').length;
+  const useless = states.filter((state) => state === 'useless').length;
   const troubles = [
     ...(down > 0 ? [`${counted(down, 'upstream')} down`] : []),
     ...(held > 0 ? [`${counted(held, 'list')} held back`] : []),
+    ...(useless > 0 ? [`${counted(useless, 'upstream')} without a list`] : []),
   ];
   return troubles.length > 0 ? badge('warn', `ready, ${troubles.join(', ')}`) : badge('good', 'ready');
 }

@@ -6,17 +6,19 @@ import { badge } from './layout.ts';
 import { ago, countText } from './wording.ts';
 
 /** How an upstream stands, as every place of the page counts it. */
-type UpstreamState = 'up' | 'held' | 'down' | 'unknown';
+type UpstreamState = 'up' | 'held' | 'useless' | 'down' | 'unknown';
 
-export function upstreamState({ up, held }: UpstreamStatus): UpstreamState {
-  if (held) return 'held';
+export function upstreamState({ up, held, problem }: UpstreamStatus): UpstreamState {
   if (up === null) return 'unknown';
-  return up ? 'up' : 'down';
+  if (!up) return 'down';
+  if (held) return 'held';
+  return problem === null ? 'up' : 'useless';
 }
 
 const BADGES: Readonly<Record<UpstreamState, Html>> = {
   up: badge('good', 'up'),
   held: badge('warn', 'list held back'),
+  useless: badge('bad', 'gives no list'),
   down: badge('bad', 'down'),
   unknown: badge('note', 'not asked yet'),
 };

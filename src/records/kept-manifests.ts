@@ -8,7 +8,6 @@ import { namesIn } from '../blobs/names-in.ts';
 import type { Log } from '../config/log.ts';
 import { IMPORTED } from '../config/reserved-names.ts';
 import { MirrorError } from '../imgapi/errors.ts';
-import { isIconType, type IconType } from '../imgapi/icon-type.ts';
 import { isImageUuid, isSha1Hex } from '../imgapi/ids.ts';
 import type { ImageUuid, Sha1Hex } from '../imgapi/ids.ts';
 import type { ManifestJson } from '../imgapi/manifest.ts';
@@ -21,7 +20,8 @@ export interface KeptManifest {
   readonly fetchedAt: string;
   /** As its upstream wrote it; `uuid` names the file it is kept in. */
   readonly manifest: ManifestJson;
-  readonly icon?: { readonly sha1: Sha1Hex; readonly size: number; readonly contentType: IconType };
+  /** `contentType`: what was said of it; `iconTypeOf` tells what it is served as. */
+  readonly icon?: { readonly sha1: Sha1Hex; readonly size: number; readonly contentType: string };
   readonly trust?: KeptTrust;
 }
 
@@ -178,7 +178,7 @@ function isKeptManifest(value: unknown): value is KeptManifest {
       (isJsonObject(icon) &&
         isSha1Hex(icon['sha1']) &&
         Number.isSafeInteger(icon['size']) &&
-        isIconType(icon['contentType'])))
+        typeof icon['contentType'] === 'string'))
   );
 }
 

@@ -92,7 +92,8 @@ export function rememberedIsGone(uuid: ImageUuid, what: 'file' | 'icon', cause?:
     'TrustConflict',
     `an upstream now says that image ${uuid} is another than was first seen here, and its remembered ${what} cannot be ` +
       `had (${reason}); ${howToAccept(uuid)}`,
-    { cause, details: cause?.details ?? {} },
+    // Where it could not even be asked for, or came wrong, that is no matter of trust.
+    { cause, details: cause?.details ?? {}, isMeant: cause === undefined || cause.isMeant },
   );
 }
 

@@ -124,11 +124,8 @@ test('a prefetch says at its end which images nobody can import, and is not well
   const child = makeImage({ name: 'child', version: '2', origin: nowhere });
   const { type } = await place(t, [child, makeImage({ name: 'other' })]);
   for (const [last, ...args] of [
-    [
-      /1 there already, 1 cannot be imported for want of an origin$|, 0 there already, 1 cannot be imported for want of an origin$/,
-      'name=child',
-    ],
-    [/to fetch .*1 cannot be imported for want of an origin$/, 'name=child', '--dry-run'],
+    [/, 0 there already, 1 cannot be imported for want of an origin$/, 'name=child with-origins'],
+    [/to fetch .*1 cannot be imported for want of an origin$/, 'name=child with-origins', '--dry-run'],
   ] as const) {
     const { code, out, err } = await type('prefetch', ...args);
     assert.equal(code, 1);
@@ -138,7 +135,10 @@ test('a prefetch says at its end which images nobody can import, and is not well
       new RegExp(`^warning: origin ${nowhere.uuid} is not to be had .* nobody can import child 2`, 'm'),
     );
   }
-  assert.equal((await type('prefetch', 'name=other')).code, 0);
+  const plain = await type('prefetch', 'name=child');
+  assert.equal(plain.code, 0);
+  assert.match(plain.err, /^warning: no list that is known has the origin of 1 image: child 2 /m);
+  assert.doesNotMatch((await type('prefetch', 'name=other')).err, /warning/);
 });
 
 function namesOf({ out }: Typed): string[] {

@@ -107,23 +107,43 @@ test('an image whose origin no upstream has is fetched, and said to be of no use
   const other = makeImage({ name: 'other', size: SIZE, origin: hidden });
   const upstream = await startUpstream(t, { images: [base, child, other, hidden] });
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
-  for (const selector of ['name=child', 'name=child with-origins']) {
-    const { fetched, already, plan, lackingOrigin, warnings } = await prefetch(mirror, [selector]).result;
-    assert.equal(fetched.length + already.length, selector === 'name=child' ? 1 : 2);
-    assert.deepEqual(
-      plan.unresolvable.map(({ uuid }) => uuid),
-      [nowhere.uuid],
-    );
-    assert.ok(lackingOrigin.some(({ name }) => name === 'child'));
-    assert.match(warnings.join('\n'), new RegExp(`^origin ${nowhere.uuid} is not to be had .*child 2 ${child.uuid}`));
+  const asked = upstream.countOf('manifest');
+  for (const [selector, name] of [
+    ['name=child', 'child 2'],
+    ['name=other', 'other'],
+  ] as const) {
+    const { fetched, plan, lackingOrigin, warnings } = await prefetch(mirror, [selector]).result;
+    assert.deepEqual([fetched.length, plan.unresolvable, lackingOrigin], [1, [], []]);
+    assert.match(warnings.join('\n'), new RegExp(`^no list that is known has the origin of 1 image: ${name}`));
   }
-  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="ok"}'), 2);
-  const fine = await prefetch(mirror, ['name=other']).result;
-  assert.deepEqual([fine.fetched.length, fine.lackingOrigin, fine.warnings], [1, [], []]);
-  await upstream.stop();
-  // Who cannot be asked has denied nothing.
-  const later = await prefetch(mirror, ['name=other']).result;
-  assert.deepEqual([later.already.length, later.lackingOrigin], [1, []]);
+  // Nobody wanted these origins: no upstream is asked for them, however many there are.
+  assert.equal(upstream.countOf('manifest'), asked);
+
+  const { fetched, already, plan, lackingOrigin, warnings } = await prefetch(mirror, ['name=child with-origins'])
+    .result;
+  assert.equal(fetched.length + already.length, 2);
+  assert.deepEqual(
+    plan.unresolvable.map(({ uuid, absent }) => [uuid, absent]),
+    [[nowhere.uuid, true]],
+  );
+  assert.ok(lackingOrigin.some(({ name }) => name === 'child'));
+  assert.match(warnings.join('\n'), new RegExp(`^origin ${nowhere.uuid} is not to be had .*child 2 ${child.uuid}`));
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="ok"}'), 3);
+  const found = await prefetch(mirror, ['name=other with-origins']).result;
+  assert.deepEqual([found.fetched.length, found.lackingOrigin, found.warnings], [1, [], []]);
+});
+
+test('origins in another channel than the default are known where the selector names it', async (t) => {
+  const base = makeImage({ name: 'base', size: SIZE, channels: ['dev'] });
+  const child = makeImage({ name: 'child', size: SIZE, origin: base, channels: ['dev'] });
+  const channels = [
+    { name: 'release', description: '', default: true },
+    { name: 'dev', description: '' },
+  ];
+  const upstream = await startUpstream(t, { images: [base, child], channels });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const { fetched, warnings } = await prefetch(mirror, ['name=child channel=dev']).result;
+  assert.deepEqual([fetched.length, warnings], [1, []]);
 });
 
 test('images that fail are told with their reason, and the others are there', async (t) => {

@@ -81,6 +81,14 @@ test('an icon is fetched once, kept with its image, and found again without the 
   assert.deepEqual([blobs.partials[0]?.closes, blobs.openCloses], [1, 1]);
 });
 
+test('one that was kept under another type is served as plain bytes, and its image is kept on', async () => {
+  const { icons, kept } = createBench();
+  await icons.get(request);
+  const before = kept.get(manifest.uuid)!;
+  kept.set(manifest.uuid, { ...before, icon: { ...before.icon!, contentType: 'image/svg+xml' } });
+  assert.equal((await icons.stored(manifest.uuid))?.contentType, 'application/octet-stream');
+});
+
 test('room is reserved for an icon as for a file; without room it is served and not kept', async () => {
   const { icons, blobs, reserved } = createBench();
   await icons.get(request);

@@ -55,6 +55,13 @@ suite('kept manifests', () => {
     assert.deepEqual((await readdir(join(dir, 'manifests'))).toSorted(), [`${uuid(1)}.json`, `${uuid(2)}.json`]);
   });
 
+  test('an icon of a type that is served no more takes nothing of its image with it', async (t) => {
+    const kept = createKeptManifests({ log: createCaptureLog() }, { dir: await makeTempDir(t) });
+    const odd = { ...keptOf(1), icon: { ...keptOf(1).icon!, contentType: 'image/svg+xml' } };
+    await kept.put(odd);
+    assert.deepEqual(await kept.get(uuid(1)), odd);
+  });
+
   test('nothing is written where only the time of fetching differs', async (t) => {
     const dir = await makeTempDir(t);
     const kept = createKeptManifests({ log: createCaptureLog() }, { dir });
