@@ -68,7 +68,7 @@ export interface App {
   close(): Promise<void>;
 }
 
-/** With many downloads each look at the disk waits behind their writes: a scrape then shows what the last one found. */
+/** What the disk does not tell a scrape in this time is shown as it was told last. */
 const SCRAPE_WAIT_MS = 5;
 
 export function createApp(config: Config, deps: AppDeps): App {
@@ -208,7 +208,7 @@ export function createApp(config: Config, deps: AppDeps): App {
     () => live.cache.scrubEvery,
   );
 
-  const diskUse = createDiskUse(storage, downloads);
+  const diskUse = createDiskUse(storage, downloads, monotonicNow);
   const updateGauges = registerGauges(metrics.registry, {
     downloads: () => {
       const running = [...downloads.running];
