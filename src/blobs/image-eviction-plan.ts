@@ -5,9 +5,17 @@ import type { ImageBlobs } from './eviction-ranking.ts';
 /**
  * Why an image stays. `pinned`: by itself; `origin-of-pinned`: a pinned image rests on it; `downloading`, `in-use`: one of
  * its files is on its way, or being read; `has-children`: an image that stays rests on it, and could not be installed
- * without it; `shared`: images that stay have all of its files.
+ * without it; `shared`: images that stay have all of its files; `not-removed`: a file of it could not be deleted.
  */
-export const KEPT_REASONS = ['pinned', 'origin-of-pinned', 'downloading', 'in-use', 'has-children', 'shared'] as const;
+export const KEPT_REASONS = [
+  'pinned',
+  'origin-of-pinned',
+  'downloading',
+  'in-use',
+  'has-children',
+  'shared',
+  'not-removed',
+] as const;
 export type KeptReason = (typeof KEPT_REASONS)[number];
 
 export interface KeptImage {

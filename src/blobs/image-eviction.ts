@@ -51,6 +51,8 @@ export function createImageEviction({ upkeep, lock, remove, images, ...facts }: 
       isOpen: (sha1) => upkeep.isOpen(sha1),
     });
 
+  const isWanted = (sha1: Sha1Hex): boolean => upkeep.isOpen(sha1) || facts.isRunning(sha1) || facts.isPinned(sha1);
+
   function footprintOf(sha1s: readonly Sha1Hex[]): number {
     const wanted = new Set(sha1s);
     let bytes = 0;
@@ -64,8 +66,8 @@ export function createImageEviction({ upkeep, lock, remove, images, ...facts }: 
       return { evicted: going.map(({ uuid, blobs }) => ({ uuid, bytes: footprintOf(blobs) })), kept };
     }
     const evicted: EvictedImage[] = [];
-    /** Put to use since they were chosen: they stay, and by the next plan what they rest on stays too. */
-    const inUse: KeptImage[] = [];
+    /** Put to use since they were chosen, or not to be deleted: they stay, and by the next plan what they rest on stays too. */
+    const stuck: KeptImage[] = [];
     let left = selected;
     let kept: readonly KeptImage[] = [];
     while (left.length > 0 && !signal.aborted) {
@@ -77,15 +79,16 @@ export function createImageEviction({ upkeep, lock, remove, images, ...facts }: 
         for (const { uuid, blobs } of batch) {
           const bytes = await remove(blobs);
           if (blobs.some((sha1) => upkeep.has(sha1))) {
-            inUse.push({ uuid, reason: 'in-use', because: undefined });
+            // Why it could not be deleted is in the log.
+            stuck.push({ uuid, reason: blobs.some(isWanted) ? 'in-use' : 'not-removed', because: undefined });
             break;
           }
           evicted.push({ uuid, bytes });
         }
-        const settled = new Set([...evicted, ...inUse].map(({ uuid }) => uuid));
+        const settled = new Set([...evicted, ...stuck].map(({ uuid }) => uuid));
         return batch.length === 0 ? [] : left.filter(({ uuid }) => !settled.has(uuid));
       });
     }
-    return { evicted, kept: [...inUse, ...kept] };
+    return { evicted, kept: [...stuck, ...kept] };
   };
 }

@@ -15,15 +15,15 @@ export async function accept(options: OptionValues, io: CommandIo, selectors: re
       return EXIT.done;
     }
     for (const { uuid, from, to } of result.accepted) {
-      const line = `${dryRun ? 'would accept' : 'accepted'} ${uuid}: ${factsOf(to)} in place of ${factsOf(from)}`;
+      const line = `${dryRun ? 'would accept' : 'accepted'} ${uuid}: ${factsOf(to)} says, in place of ${factsOf(from)} said first`;
       io.stdout.write(`${escape(line)}\n`);
     }
     return EXIT.done;
   });
 }
 
+/** Ends with who it was that said so. */
 function factsOf({ sha1, size, upstream }: FileFacts): string {
-  return sha1 === null
-    ? `no file, as ${upstream} says`
-    : `${sha1}${size === null ? '' : `, ${sizeText(size)}`}, as ${upstream} says`;
+  const file = sha1 === null ? 'no file' : `${sha1}${size === null ? '' : `, ${sizeText(size)}`}`;
+  return `${file}, as ${upstream}`;
 }

@@ -106,9 +106,8 @@ export function createApiClient(options: ApiClientOptions): ApiClient {
       const body = parseJson(await textOf(response));
       const { statusCode } = response;
       if (statusCode !== 200) {
-        if (!isOurs(response) && !(isError(body) && (!isForeign(statusCode) || (await isMirror(context.signal)))))
-          throw foreign(url, statusCode);
-        throw errorOf(body, statusCode);
+        const isApi = isOurs(response) || (isForeign(statusCode) ? await isMirror(context.signal) : isError(body));
+        throw isApi ? errorOf(body, statusCode) : foreign(url, statusCode);
       }
       if (!isJsonObject(body)) throw unreachable(url, 'its answer is no JSON object: is it an imgapi-mirror?');
       return body;

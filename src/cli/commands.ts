@@ -47,7 +47,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'config check',
     summary: 'Say whether the configuration is right, without starting.',
     about:
-      'Takes the flags of serve. Exits 0 if serve would start with the configuration, 2 with one line per problem if it would not accept it, 1 if the cache directory, the address or this system would not do.',
+      'Takes the flags of serve. Exits 0 if serve would start with the configuration, 2 with one line per problem if it would not accept it, 1 if the cache directory, the address or this system would not do. Whether the port is free is not looked at: the mirror itself may have it.',
     options: { ...CONFIG_OPTIONS, ...JSON_OPTION },
     example: 'imgapi-mirror config check --config /etc/imgapi-mirror.yaml',
     run: configCheck,
@@ -64,7 +64,7 @@ export const COMMANDS: readonly Command[] = [
     name: 'doctor',
     summary: 'Examine the mirror, as it stands and as its clients meet it.',
     about:
-      'Looks at the configuration, the certificate, the cache directory, the mirror that runs on it and its upstreams; then at the mirror as imgadm and sdc-clients do: ping, list, a manifest, a small file, TLS. Each line says what was found and what to do. Changes nothing, and needs no mirror to be stopped: of a mirror’s files it reads one that is stored already (a hit in its figures), and where none is, none. Exits 0 if there is no problem, 1 if there is one.',
+      'Looks at the configuration, the certificate, the cache directory, the mirror that runs on it and its upstreams; then at the mirror as imgadm and sdc-clients do: ping, list, a manifest, a small file, TLS. Lists held back, conflicts and quarantine are told of a mirror that runs. Each line says what was found and what to do. Changes nothing, and needs no mirror to be stopped: of a mirror’s files it reads one that is stored already (a hit in its figures), and where none is, none. Exits 0 if there is no problem, 1 if there is one.',
     options: {
       ...CONFIG_OPTIONS,
       'as-client': {
@@ -105,7 +105,7 @@ export const COMMANDS: readonly Command[] = [
         type: 'string',
         value: 'FIELD',
         values: SORTS,
-        help: `${LIST_ORDERS.join(', ')} (default published); -FIELD is the other way round`,
+        help: `${LIST_ORDERS.join(', ')}: rising, so published (the default): oldest first; -FIELD: falling, so -published: newest first, -cached: cached ones first`,
       },
       limit: { type: 'string', value: 'N', help: 'the first N of them' },
     },

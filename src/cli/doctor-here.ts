@@ -21,12 +21,14 @@ const USER_AGENT = `${PRODUCT.name}/${PRODUCT.version} doctor`;
 /** What to do about what the self-check finds. */
 const SELF_TODO: Readonly<Record<SelfFinding['check'], string>> = {
   runtime: 'run it with another build of Node',
-  directory: 'give the mirror’s user the directory, or name another one (cache.dir)',
+  directory: 'name another one (cache.dir), or remove what is in the way',
+  format: 'install the program that made it, or name another directory (cache.dir)',
   space: 'free some, lower cache.minFreeBytes or cache.maxBytes, or move the cache',
-  records:
-    'if it cannot be used, give it to the mirror’s user; without it only lists, last uses and negative answers are lost',
+  records: 'without it only lists, last uses and negative answers are lost',
   'open-files': 'raise it where the mirror is started (ulimit -n, LimitNOFILE)',
 };
+
+const FORBIDDEN_TODO = 'run the doctor as the mirror’s user; if it was run so, that user must own what is named';
 
 /** Reports all of it. Returns the address of the mirror that runs on the configured directory, if one does. */
 export async function checkHere(config: Config, io: CommandIo, report: Report): Promise<string | undefined> {
@@ -73,9 +75,9 @@ async function checkCertificate({ listen }: Config, io: CommandIo, report: Repor
 
 async function checkCache(dir: string, minFreeBytes: number, report: Report): Promise<void> {
   const findings = await selfCheck({ dir, minFreeBytes });
-  for (const { severity, check, message } of findings) {
+  for (const { severity, check, message, isForbidden } of findings) {
     const make = severity === 'error' ? problem : warning;
-    report(make('cache', message, SELF_TODO[check]));
+    report(make('cache', message, isForbidden === true ? FORBIDDEN_TODO : SELF_TODO[check]));
   }
   if (findings.length > 0) return;
   // It need not exist yet; what is free then is of no interest.

@@ -34,7 +34,7 @@ export async function doctor(options: OptionValues, io: CommandIo): Promise<numb
       tlsName,
       userAgent: `${PRODUCT.name}/${PRODUCT.version} doctor`,
       nowMs: Date.now(),
-      looksAtStatus: own?.address === undefined,
+      looksAtStatus: own?.address === undefined || new URL(own.address).origin !== new URL(url).origin,
     });
   }
   const isWell = counts.problem === 0;

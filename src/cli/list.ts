@@ -31,8 +31,8 @@ export async function list(options: OptionValues, io: CommandIo, positionals: re
     );
   }
   const limitText = options.text('limit');
-  const limit = limitText === undefined ? undefined : Number(limitText);
-  if (limit !== undefined && !(Number.isInteger(limit) && limit >= 1 && limit <= MAX_LIMIT)) {
+  const limit = limitText === undefined ? undefined : /^\d+$/.test(limitText) ? Number(limitText) : Number.NaN;
+  if (limit !== undefined && !(limit >= 1 && limit <= MAX_LIMIT)) {
     return usageError(
       io,
       `--limit: found ${JSON.stringify(limitText)}; a whole number from 1 to ${MAX_LIMIT} would do`,

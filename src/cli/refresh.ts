@@ -26,6 +26,8 @@ export async function refresh(options: OptionValues, io: CommandIo): Promise<num
       io.stdout.write(
         `${tableLines(columns, result.upstreams).join('\n')}\n${counted(result.images, 'image')} in all\n`,
       );
+      if (result.upstreams.some(({ held }) => held))
+        io.stdout.write(`to take what is held back as it is: ${PRODUCT.name} refresh --accept\n`);
       if (result.conflicts > 0)
         io.stdout.write(
           `${counted(result.conflicts, 'image')} in conflict, what was first seen stays in force: ${PRODUCT.name} list conflict\n`,

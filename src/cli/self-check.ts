@@ -8,15 +8,19 @@ import { access, mkdir, open, rmdir, stat, statfs, unlink, writeFile } from 'nod
 import { isBuiltin } from 'node:module';
 import path from 'node:path';
 import { formatSize, roughSize } from '../config/units.ts';
+import { unknownFormat } from '../records/data-dir.ts';
+import { servingFile } from '../records/serving-file.ts';
 import { readTextFile } from './read-text-file.ts';
 
 export interface Finding {
   /** An error refuses to start. */
   readonly severity: 'error' | 'warning';
   /** What was looked at; constant, for the log. */
-  readonly check: 'runtime' | 'directory' | 'space' | 'records' | 'open-files';
+  readonly check: 'runtime' | 'directory' | 'format' | 'space' | 'records' | 'open-files';
   /** One line that says what is wrong and names it. */
   readonly message: string;
+  /** True: this user may not; another one, such as the mirror's, perhaps may. */
+  readonly isForbidden?: boolean;
 }
 
 export interface SelfCheckOptions {
@@ -82,9 +86,22 @@ async function directoryFindings(dir: string, place: string): Promise<Finding[]>
     await unlink(probe);
     const findings: Finding[] = [];
     for (const name of SUBDIRECTORIES) findings.push(...(await subdirectoryFindings(dir, name, root.dev)));
-    return findings;
+    findings.push(...(await leftFindings(dir)));
+    const format = await unknownFormat(dir);
+    return format === undefined ? findings : [...findings, error('format', format)];
   } catch (cause) {
     return [unusable(dir, codeOf(cause), place)];
+  }
+}
+
+/** What a mirror that broke off left is read at start, and another user's may not be: it holds a secret. */
+async function leftFindings(dir: string): Promise<Finding[]> {
+  const file = servingFile(dir);
+  try {
+    await access(file, constants.R_OK);
+    return [];
+  } catch (cause) {
+    return codeOf(cause) === 'ENOENT' ? [] : [unusable(dir, codeOf(cause), file)];
   }
 }
 
@@ -116,7 +133,7 @@ async function recordsFindings(dir: string): Promise<Finding[]> {
     const code = codeOf(cause);
     // Where the directory itself cannot be used, that has been said.
     if (code === 'ENOENT' || code === 'ENOTDIR') return [];
-    return [error('records', `${file} cannot be used: ${code}`)];
+    return [error('records', `${file} cannot be used: ${code}`, code)];
   }
 }
 
@@ -146,11 +163,11 @@ async function openFilesFindings(limitsFile: string): Promise<Finding[]> {
 }
 
 function unusable(dir: string, code: string, place: string): Finding {
-  return error('directory', `cache directory ${dir} cannot be used: ${code} at ${place}`);
+  return error('directory', `cache directory ${dir} cannot be used: ${code} at ${place}`, code);
 }
 
-function error(check: Finding['check'], message: string): Finding {
-  return { severity: 'error', check, message };
+function error(check: Finding['check'], message: string, code?: string): Finding {
+  return { severity: 'error', check, message, isForbidden: code === 'EACCES' || code === 'EPERM' };
 }
 
 function codeOf(cause: unknown): string {

@@ -101,14 +101,17 @@ function fileText({ sha1, size, stored, received, lastUsedAt }: ShownFile): stri
 /** Both sides of a conflict: what is served, and what would be. */
 function saidRows({ remembered, contradictedBy }: TrustConflict): readonly Row[] {
   return [
-    ['remembered', sideText(remembered, remembered.firstSeenAt)],
-    ...contradictedBy.map((side): Row => ['contradicted', sideText(side, side.since)]),
+    ['remembered', `${sideText(remembered)}, as ${remembered.upstream} said first, ${remembered.firstSeenAt}`],
+    ...contradictedBy.map((side): Row => [
+      'contradicted',
+      `${sideText(side)}, as ${side.upstream} says since ${side.since}`,
+    ]),
   ];
 }
 
-function sideText({ upstream, files }: Pick<TrustConflict['remembered'], 'upstream' | 'files'>, since: string): string {
+function sideText({ files }: Pick<TrustConflict['remembered'], 'files'>): string {
   const said = files.map(({ sha1, size }) => `${sha1}, ${sizeText(size)}`).join(' and ');
-  return `${said === '' ? 'no file' : said}, as ${upstream} says since ${since}`;
+  return said === '' ? 'no file' : said;
 }
 
 function yesNo(fact: boolean): string {

@@ -11,7 +11,10 @@ export interface Column<T> {
   readonly isCut?: boolean;
 }
 
-/** A cell that is longer stands out of its column, where nothing is cut: one of them must not widen every line. */
+/**
+ * One long cell must not widen every line. In a pipe, where nothing is cut, a longer cell stands out of its column; on a terminal whose
+ * lines are too short for a row, it is cut to this.
+ */
 const MAX_PADDED = 40;
 /** No column is cut to less. */
 const MIN_CUT = 12;
@@ -45,8 +48,10 @@ function total(widths: readonly number[]): number {
 /** The widths at which a line takes as few lines of the terminal as it can: the widest that may be cut is cut first. */
 function fitted(widest: readonly number[], columns: readonly Column<never>[], lineWidth: number): readonly number[] {
   const least = widest.map((width, at) => (columns[at]?.isCut === true ? Math.min(width, MIN_CUT) : width));
-  const room = lineWidth * Math.ceil(total(least) / lineWidth);
-  const widths = widest.map((width, at) => Math.min(width, Math.max(least[at] ?? 0, room)));
+  const lines = Math.ceil(total(least) / lineWidth);
+  const room = lineWidth * lines;
+  const longest = lines === 1 ? room : MAX_PADDED;
+  const widths = widest.map((width, at) => Math.min(width, Math.max(least[at] ?? 0, longest)));
   for (let over = total(widths) - room; over > 0; over -= 1) {
     const most = Math.max(...widths.filter((width, at) => width > (least[at] ?? 0)));
     const at = widths.findIndex((width, index) => width === most && width > (least[index] ?? 0));

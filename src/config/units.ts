@@ -112,6 +112,11 @@ function timeMeant(text: string): string | undefined {
   return `${amount}${/^m(?:s|il)/.test(unit) ? 'ms' : unit.charAt(0)}`;
 }
 
+/** What is too much in any spelling is no better in another. */
+function ifParsed(text: string | undefined, parsed: (text: string) => number | undefined): string | undefined {
+  return text === undefined || parsed(text) === undefined ? undefined : text;
+}
+
 /** Parsing, formatting and the names of each unit, by kind. `meant`: what a text that does not parse probably meant, if that is plain. */
 export const UNITS: Readonly<
   Record<
@@ -127,14 +132,19 @@ export const UNITS: Readonly<
   size: {
     parse: parseSize,
     format: formatSize,
-    meant: sizeMeant,
+    meant: (text) => ifParsed(sizeMeant(text), parseSize),
     wants: 'a size with its unit (B, KiB, MiB, GiB, TiB)',
   },
-  time: { parse: parseTime, format: formatTime, meant: timeMeant, wants: 'a time with its unit (ms, s, m, h, d)' },
+  time: {
+    parse: parseTime,
+    format: formatTime,
+    meant: (text) => ifParsed(timeMeant(text), parseTime),
+    wants: 'a time with its unit (ms, s, m, h, d)',
+  },
   rate: {
     parse: parseRate,
     format: formatRate,
-    meant: rateMeant,
+    meant: (text) => ifParsed(rateMeant(text), parseRate),
     wants: 'a size per second with its unit (B, KiB, MiB, GiB, TiB)',
   },
 };

@@ -6,6 +6,7 @@ import { parseAnswer } from './json-answer.ts';
 import { ProbeError, type Probe } from './probe.ts';
 
 const STATUS_BYTES = 4 * 2 ** 20;
+const NOTHING = 'no list is held back, no image is in conflict, no file in quarantine';
 
 /** Reports what it says; nothing where there is no status to be had: a server of another kind has none. */
 export async function checkStatus(of: {
@@ -27,23 +28,26 @@ export async function checkStatus(of: {
     throw error;
   }
   if (!isJsonObject(status) || !isJsonObject(status.catalog) || !isJsonObject(status.storage)) return;
+  const { url } = probe;
   const upstreams = Array.isArray(status.upstreams) ? status.upstreams.filter(isJsonObject) : [];
   const findings = [
     ...upstreams.flatMap(listFindings),
     ...conflictFindings(countOf(status.catalog.conflicts)),
     ...quarantineFindings(countOf(status.storage.quarantinedFiles), status.dir),
   ];
-  for (const finding of findings) report(finding);
-  if (findings.length === 0)
-    report(ok('mirror', 'no list is held back, no image is in conflict, no file in quarantine'));
+  if (findings.length === 0) findings.push(ok('mirror', NOTHING));
+  // The doctor may look at two of them: one here, and the one that a client named.
+  for (const finding of findings) report({ ...finding, found: `${url}: ${finding.found}` });
 }
 
-function listFindings({ name, problem, held }: Readonly<Record<string, unknown>>): Finding[] {
+function listFindings({ name, problem, held, listConfirmedAt }: Readonly<Record<string, unknown>>): Finding[] {
   if (typeof problem !== 'string') return [];
+  const inForce =
+    typeof listConfirmedAt === 'string' ? 'the last good one stays in force' : 'there is no list of it yet';
   const todo =
     held === true
       ? 'ask its operators; if it is meant so: imgapi-mirror refresh --accept'
-      : 'the last good one stays in force; imgapi-mirror refresh asks for it again now';
+      : `${inForce}; imgapi-mirror refresh asks for it again now`;
   return [warning('upstream', `list of ${String(name)}: ${problem}`, todo)];
 }
 

@@ -16,6 +16,8 @@ export interface RefreshResult {
     readonly confirmedAt: string | null;
     /** Why its list could not be had or was not taken; null if it was. */
     readonly problem: string | null;
+    /** True: it gave a list that is empty or much shorter than the last, which stays in force until the new one is accepted. */
+    readonly held: boolean;
   }[];
   /** Images in the merged list. */
   readonly images: number;
@@ -38,11 +40,12 @@ export function createRefresh(deps: {
       return {
         images: state.images,
         conflicts: state.conflicts,
-        upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem }) => ({
+        upstreams: state.upstreams.map(({ upstream, images, fetchedAtMs, problem, isHeld }) => ({
           name: upstream,
           images,
           confirmedAt: fetchedAtMs === undefined ? null : new Date(fetchedAtMs).toISOString(),
           problem: problem ?? null,
+          held: isHeld,
         })),
       };
     },

@@ -33,7 +33,7 @@ export interface ShownFile {
   readonly stored: boolean;
   /** Bytes on disk of its running download; null if none runs. */
   readonly received: number | null;
-  /** ISO 8601; null if it was never used, or nobody remembers. */
+  /** ISO 8601; null if it is not stored, was never used, or nobody remembers. */
   readonly lastUsedAt: string | null;
   /** The upstreams that list it, in the order of precedence. */
   readonly upstreams: readonly string[];
@@ -92,18 +92,23 @@ export function createShow(deps: ShowDeps): Operation<{ readonly uuid: string },
       const image = await find(lower);
       const { images } = await deps.known.all();
       const files = image.manifest.files.map(async ({ sha1, size }): Promise<ShownFile> => {
-        const usedAtMs = await deps.lastUse(sha1);
+        const stored = deps.isStored(sha1);
+        const usedAtMs = stored ? await deps.lastUse(sha1) : undefined;
         return {
           sha1,
           size,
-          stored: deps.isStored(sha1),
+          stored,
           received: deps.progressOf(sha1) ?? null,
           lastUsedAt: usedAtMs === undefined ? null : new Date(usedAtMs).toISOString(),
           upstreams: image.upstreams,
         };
       });
       return {
-        ...describeImage(image, deps.facts, await lastUseOf(image, deps.lastUse)),
+        ...describeImage(
+          image,
+          deps.facts,
+          deps.facts.isCached(image) ? await lastUseOf(image, deps.lastUse) : undefined,
+        ),
         files: await Promise.all(files),
         origins: originsOf(image, images),
         children: childrenOf(image, images),

@@ -135,16 +135,21 @@ async function lockedMessage(dir: string): Promise<string> {
 async function checkVersion(dir: string): Promise<void> {
   const path = join(dir, 'VERSION');
   const found = await writing(dir, () => readSmallFile(path, 1024));
-  if (found === undefined) {
-    await writing(dir, () => replaceFile(path, `${FORMAT}\n`));
-    return;
-  }
-  if (found.trim() === FORMAT) return;
+  if (found === undefined) await writing(dir, () => replaceFile(path, `${FORMAT}\n`));
+  const problem = formatProblem(dir, found);
+  if (problem !== undefined) throw new DataDirError('version', problem);
+}
+
+/** What is wrong with the format of a cache directory. @throws the file system's error if VERSION cannot be read. */
+export async function unknownFormat(dir: string): Promise<string | undefined> {
+  return formatProblem(dir, await readSmallFile(join(dir, 'VERSION'), 1024));
+}
+
+/** `found`: what VERSION says; undefined: there is none yet. */
+function formatProblem(dir: string, found: string | undefined): string | undefined {
+  if (found === undefined || found.trim() === FORMAT) return undefined;
   const number = JSON.stringify(found.trim().slice(0, 40));
-  throw new DataDirError(
-    'version',
-    `cache directory ${dir} has format ${number}, this program knows format "${FORMAT}" only`,
-  );
+  return `cache directory ${dir} has format ${number}, this program knows format "${FORMAT}" only`;
 }
 
 async function makeTree(dir: string): Promise<void> {

@@ -198,21 +198,23 @@ test('somebody else’s directory is not taken for a broken one: the command say
   const isRoot = process.getuid?.() === 0;
   await mkdir(here.dir, { mode: isRoot ? 0o700 : 0o500 });
   await chmod(here.cwd, isRoot ? 0o755 : 0o700);
-  const command = run(process.execPath, [ENTRY, 'status', '--cache-dir', here.dir], {
-    cwd: '/',
-    timeout: 30_000,
-    ...(isRoot ? { uid: nobody, gid: nobody } : {}),
+  const typeAsOther = async (...args: readonly string[]): Promise<unknown> =>
+    run(process.execPath, [ENTRY, ...args, '--cache-dir', here.dir], {
+      cwd: '/',
+      timeout: 30_000,
+      ...(isRoot ? { uid: nobody, gid: nobody } : {}),
+    });
+  // Not by root: what root makes there, the mirror's user could not use.
+  const asUser = /EACCES.*permission denied\); run this as the mirror’s user, or name the mirror with --mirror URL\n$/;
+  await assert.rejects(typeAsOther('status'), { code: 1, stderr: asUser });
+  await assert.rejects(typeAsOther('doctor', '--offline'), {
+    code: 1,
+    stdout: /^problem +cache +.* EACCES .*(\n.*)?run the doctor as the mirror’s user/m,
   });
-  await assert.rejects(command, { code: 1, stderr: /EACCES.*permission denied.*--mirror URL\n$/ });
   // As it is while a mirror runs there: its secret is for nobody else.
   await chmod(here.dir, 0o755);
   await startServing(t, { cwd: here.cwd, dir: here.dir, upstreams: [here.upstream.url] });
   await chmod(path.join(here.dir, 'serving.json'), isRoot ? 0o600 : 0o000);
-  const whileItRuns = run(process.execPath, [ENTRY, 'status', '--cache-dir', here.dir], {
-    cwd: '/',
-    timeout: 30_000,
-    ...(isRoot ? { uid: nobody, gid: nobody } : {}),
-  });
-  const stderr = /serving\.json cannot be read: EACCES; run this as root or as the mirror’s user, or .*--mirror URL\n$/;
-  await assert.rejects(whileItRuns, { code: 1, stderr });
+  const stderr = /serving\.json cannot be read: EACCES; run this as the mirror’s user or as root, or .*--mirror URL\n$/;
+  await assert.rejects(typeAsOther('status'), { code: 1, stderr });
 });

@@ -339,7 +339,7 @@ suite('eviction of named images', () => {
     assert.deepEqual(result, {
       evicted: [],
       kept: [
-        { uuid: uuid(2), reason: 'in-use', because: undefined },
+        { uuid: uuid(2), reason: 'not-removed', because: undefined },
         { uuid: uuid(1), reason: 'has-children', because: uuid(2) },
       ],
     });

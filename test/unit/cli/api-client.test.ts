@@ -124,7 +124,11 @@ test('a code nobody knows and an answer that is none of ours are errors of their
     message: 'short and stout',
   });
   const page = await mirrorThat(t, (response) => void response.writeHead(502).end('<h1>Bad Gateway</h1>'));
-  await assert.rejects(page.client.run('list', {}, context()), { code: 'InternalError', message: /502/ });
+  await assert.rejects(page.client.run('list', {}, context()), {
+    code: 'UpstreamUnavailable',
+    message:
+      /^no imgapi-mirror answers at http:\/\/127\.0\.0\.1:\d+: HTTP status 502 \(is something in front of it\?\)$/,
+  });
   const other = await mirrorThat(t, (response) => void response.writeHead(200).end('hello'));
   await assert.rejects(other.client.run('list', {}, context()), {
     code: 'UpstreamUnavailable',
@@ -134,12 +138,21 @@ test('a code nobody knows and an answer that is none of ours are errors of their
 
 test('a server of something else is no mirror, and says so; what a mirror does not know is another matter', async (t) => {
   const notThere = { code: 'ResourceNotFound', message: '/_mirror/api/status does not exist' };
-  for (const answer of [
-    json(404, notThere),
-    json(405, {}),
-    json(401, { code: 'UnauthorizedError', message: 'Unauthorized' }),
-    redirect,
-  ]) {
+  for (const [status, answer] of [
+    [401, json(401, { code: 'UnauthorizedError', message: 'Unauthorized' })],
+    [403, json(403, {})],
+    [500, json(500, { error: 'oops' })],
+    [501, (response: ServerResponse) => void response.writeHead(501).end('<h1>no POST</h1>')],
+  ] as const) {
+    const { client } = await mirrorThat(t, answer);
+    await assert.rejects(client.run('status', {}, context()), {
+      code: 'UpstreamUnavailable',
+      message: new RegExp(
+        `^no imgapi-mirror answers at http://127\\.0\\.0\\.1:\\d+: HTTP status ${status} \\(is .*\\?\\)$`,
+      ),
+    });
+  }
+  for (const answer of [json(404, notThere), json(405, {}), redirect]) {
     const { client } = await mirrorThat(t, answer);
     await assert.rejects(client.run('status', {}, context()), {
       code: 'UpstreamUnavailable',

@@ -3,7 +3,7 @@ import { createServer } from 'node:http';
 import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
-import { MIRROR_OPTIONS } from '../../../src/cli/flags.ts';
+import { DRY_RUN_OPTION, MIRROR_OPTIONS } from '../../../src/cli/flags.ts';
 import { EXIT, type CommandIo } from '../../../src/cli/io.ts';
 import { parseOptions, type OptionValues } from '../../../src/cli/parse-options.ts';
 import { warn, withMirror, withMirrorOrNew, type MirrorHandle } from '../../../src/cli/with-mirror.ts';
@@ -15,7 +15,7 @@ import { makeTempDir } from '../../support/temp-dir.ts';
 import { fakeIo, type FakeIo } from './fake-io.ts';
 
 function optionsOf(...args: readonly string[]): OptionValues {
-  const parsed = parseOptions(args, MIRROR_OPTIONS);
+  const parsed = parseOptions(args, { ...MIRROR_OPTIONS, ...DRY_RUN_OPTION });
   assert(parsed.ok);
   return parsed.options;
 }
@@ -141,14 +141,25 @@ test('where there is no cache nothing is made, nor in a directory of something e
   const env = { IMGAPI_MIRROR_CACHE_MIN_FREE_BYTES: '0' };
   await mkdir(path.join(cwd, 'else'));
   await writeFile(path.join(cwd, 'file'), '');
-  for (const name of ['mistyped', 'else', 'file/below']) {
+  const before = ['else', 'file'];
+  const NONE =
+    'there is no cache directory at %: correct --cache-dir .*--mirror URL; serve, prefetch and import make one';
+  for (const [name, message, ...flags] of [
+    ['mistyped', `${NONE}$`],
+    ['mistyped', `${NONE}, but for a dry run$`, '--dry-run'],
+    ['else', '% is no cache of a mirror \\(it has no VERSION\\): correct --cache-dir .*--mirror URL'],
+    ['file', 'cache directory % cannot be used: EEXIST at % \\(something that is no directory has its name\\)$'],
+    ['file/below', 'cache directory % cannot be used: ENOTDIR at '],
+  ] as const) {
     const dir = path.join(cwd, name);
     const fake = fakeIo([], { env });
-    const code = await withMirror(optionsOf('--cache-dir', dir), fake.io, async () => assert.fail('no mirror'));
+    // As import and prefetch do where they are to do nothing; and as all others.
+    const take = flags.length === 0 ? withMirror : withMirrorOrNew;
+    const code = await take(optionsOf('--cache-dir', dir, ...flags), fake.io, async () => assert.fail('no mirror'));
     assert.equal(code, EXIT.failed);
-    assert.match(fake.err(), /^imgapi-mirror: there is no cache directory at .*--cache-dir.*--mirror URL/);
+    assert.match(fake.err().trimEnd(), new RegExp(`^imgapi-mirror: ${message.replaceAll('%', dir)}`));
+    assert.deepEqual((await readdir(cwd, { recursive: true })).toSorted(), before);
   }
-  assert.deepEqual((await readdir(cwd, { recursive: true })).toSorted(), ['else', 'file']);
   const made = await withMirrorOrNew(
     optionsOf('--cache-dir', path.join(cwd, 'mistyped'), '--offline'),
     fakeIo([], { env }).io,
@@ -156,6 +167,19 @@ test('where there is no cache nothing is made, nor in a directory of something e
   );
   assert.equal(made, EXIT.done);
   assert.ok((await readdir(cwd)).includes('mistyped'));
+});
+
+test('what is wrong without a mirror too is found before one is made, and asked of none that runs', async (t) => {
+  const dir = path.join(await makeTempDir(t), 'cache');
+  const wrong = fail(new MirrorError('ValidationFailed', 'no such bundle'));
+  const none = async (): Promise<number> => assert.fail('no mirror');
+  const first = async (): Promise<void> => void (await wrong());
+  const fake = fakeIo([]);
+  assert.equal(await withMirrorOrNew(optionsOf('--cache-dir', dir), fake.io, none, first), EXIT.usage);
+  assert.equal(fake.err(), 'imgapi-mirror: no such bundle\n');
+  assert.deepEqual(await readdir(path.dirname(dir)), []);
+  const { url } = await fakeMirror(t);
+  assert.equal(await withMirrorOrNew(optionsOf('--mirror', url), fakeIo([]).io, refresh, first), EXIT.done);
 });
 
 test('who has left before the end of the output is not told of an interruption', async (t) => {

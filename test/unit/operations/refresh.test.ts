@@ -12,8 +12,8 @@ function fakes(): { readonly steps: string[]; readonly deps: Parameters<typeof c
     images: 7,
     conflicts: 2,
     upstreams: [
-      { upstream: 'well', images: 7, fetchedAtMs: Date.UTC(2026, 0, 2), problem: undefined },
-      { upstream: 'ill', images: 0, fetchedAtMs: undefined, problem: 'it does not answer' },
+      { upstream: 'well', images: 7, fetchedAtMs: Date.UTC(2026, 0, 2), problem: undefined, isHeld: false },
+      { upstream: 'ill', images: 0, fetchedAtMs: undefined, problem: 'too short', isHeld: true },
     ],
   };
   const catalog = {
@@ -39,8 +39,8 @@ test('absences are forgotten before the lists are asked for, and the state is re
     images: 7,
     conflicts: 2,
     upstreams: [
-      { name: 'well', images: 7, confirmedAt: '2026-01-02T00:00:00.000Z', problem: null },
-      { name: 'ill', images: 0, confirmedAt: null, problem: 'it does not answer' },
+      { name: 'well', images: 7, confirmedAt: '2026-01-02T00:00:00.000Z', problem: null, held: false },
+      { name: 'ill', images: 0, confirmedAt: null, problem: 'too short', held: true },
     ],
   });
 });
