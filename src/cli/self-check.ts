@@ -41,7 +41,7 @@ const SQLITE_MAGIC = 'SQLite format 3\0';
 /** All that is found, errors first. Never throws; leaves nothing behind. */
 export async function selfCheck(options: SelfCheckOptions): Promise<Finding[]> {
   const { dir, minFreeBytes, limitsFile = '/proc/self/limits' } = options;
-  const place = await existing(dir);
+  const place = await nearestExisting(dir);
   const findings = [
     ...runtimeFindings(),
     ...(await directoryFindings(dir, place)),
@@ -59,7 +59,7 @@ export function runtimeFindings(): Finding[] {
 }
 
 /** The directory itself, or the nearest one above it that exists. */
-async function existing(dir: string): Promise<string> {
+export async function nearestExisting(dir: string): Promise<string> {
   for (let place = dir; ; place = path.dirname(place)) {
     // Whatever keeps it from being seen is found when it is used.
     const isThere = await stat(place).then(

@@ -24,6 +24,7 @@ import { createLogger } from './logger.ts';
 import type { OptionValues } from './parse-options.ts';
 import { readConfig } from './read-config.ts';
 import { reportProblems } from './report-problems.ts';
+import { withScratchDir } from './scratch-dir.ts';
 import { createSignals } from './signals.ts';
 
 /** A mirror that a command can ask. */
@@ -78,7 +79,7 @@ export async function withMirror(
 }
 
 /**
- * The same for commands that bring images: where there is no cache directory, one is made, but not for a dry run.
+ * The same for commands that bring images: where there is no cache directory, one is made; for a dry run, one that does not stay.
  * @param first runs before this process takes the directory, for what would be wrong without a mirror too. @throws MirrorError
  */
 export async function withMirrorOrNew(
@@ -87,7 +88,7 @@ export async function withMirrorOrNew(
   use: (mirror: MirrorHandle) => Promise<number>,
   first?: () => Promise<void>,
 ): Promise<number> {
-  return withEither(options, io, use, { makeDir: !options.has('dry-run'), first });
+  return withEither(options, io, use, { makeDir: true, first });
 }
 
 interface May {
@@ -191,15 +192,24 @@ async function withDirectory(
       const { address: url, secret } = serving;
       return withApi({ url, token: secret ?? admin.token, isOwnMachine: true }, signal, use);
     }
-    const lacking = held || may.makeDir ? undefined : await lackingAt(dir);
-    if (lacking !== undefined) {
-      const makers = `serve, prefetch and import make one${options.has('dry-run') ? ', but for a dry run' : ''}`;
-      const message = `${lacking}: correct --cache-dir (cache.dir), or name a mirror with --mirror URL; ${makers}`;
+    const lacking = held ? undefined : await lackingAt(dir);
+    if (lacking !== undefined && !may.makeDir) {
+      const message = `${lacking}: correct --cache-dir (cache.dir), or ${ELSEWHERE}; serve, prefetch and import make one`;
       return tell(io, options, { code: 'StorageFailed', message }, EXIT.failed);
     }
     await may.first?.();
     try {
-      return await withOwnMirror(read.config, ca.texts, options, io, signal, use);
+      const withOwn = async (place: string): Promise<number> =>
+        withOwnMirror(
+          { ...read.config, cache: { ...read.config.cache, dir: place } },
+          ca.texts,
+          options,
+          io,
+          signal,
+          use,
+        );
+      const isScratch = lacking !== undefined && options.has('dry-run');
+      return isScratch ? await withScratchDir(dir, withOwn) : await withOwn(dir);
     } catch (error) {
       if (!(error instanceof DataDirError) || error.code !== 'locked' || tries >= BUSY_TRIES) throw error;
       await sleep(BUSY_WAIT_MS, undefined, { signal });

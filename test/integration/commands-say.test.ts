@@ -1,5 +1,6 @@
 /** What commands print for people, on a directory that no mirror runs on. Their exit codes are in exit-codes.test.ts. */
 import assert from 'node:assert/strict';
+import { readdir } from 'node:fs/promises';
 import path from 'node:path';
 import { test, type TestContext } from 'node:test';
 import type { Output } from '../../src/cli/io.ts';
@@ -17,6 +18,7 @@ interface Typed {
 }
 
 interface Place {
+  readonly cwd: string;
   readonly upstream: ImageServer;
   readonly type: (...args: readonly string[]) => Promise<Typed>;
   /** The same on a terminal of 100 columns. */
@@ -40,6 +42,7 @@ async function place(t: TestContext, images: readonly TestImage[]): Promise<Plac
     return { code: await runCli({ ...fake.io, stdout }), out: fake.out(), err: fake.err() };
   };
   return {
+    cwd,
     upstream,
     type: async (...args) => run(args, {}),
     typeOnTerminal: async (...args) => run(args, { isTerminal: true, columns: 100 }),
@@ -62,7 +65,7 @@ test('a conflict is found by its word, shown and accepted by the beginning of th
   assert.equal(shown.code, 0, shown.err);
   assert.match(
     shown.out,
-    new RegExp(`^remembered +${parent.files[0]?.sha1}, 2.9KiB \\(3000 bytes\\), as up says since `, 'm'),
+    new RegExp(`^remembered +${parent.files[0]?.sha1}, 2.9KiB \\(3000 bytes\\), as up said first, `, 'm'),
   );
   assert.match(shown.out, /^contradicted +[0-9a-f]{40}, 2.9KiB \(3001 bytes\), as up says since /m);
   assert.match(shown.out, /^upstreams +none has it as it is remembered$/m);
@@ -70,7 +73,10 @@ test('a conflict is found by its word, shown and accepted by the beginning of th
 
   const accepted = await type('accept', start);
   assert.equal(accepted.code, 0, accepted.err);
+  const taken =
+    /: [0-9a-f]{40}, .*3001 bytes.*, as up says, in place of [0-9a-f]{40}, .*3000 bytes.*, as up said first$/m;
   assert.match(accepted.out, new RegExp(`^accepted ${parent.uuid}: `));
+  assert.match(accepted.out, taken);
   assert.equal((await type('list', 'conflict')).out, '');
   assert.match((await type('status')).out, /2 files stored/, 'the old file waits for its turn');
   assert.equal((await type('accept', start)).code, 1);
@@ -162,6 +168,8 @@ test('list sorts and limits, and says how many it leaves out', async (t) => {
     ['--limit', '0'],
     ['--limit', 'x'],
     ['--limit', '1.5'],
+    ['--limit', '1e2'],
+    ['--limit', '0x2'],
   ]) {
     const { code, err } = await type('list', ...wrong);
     assert.equal(code, 2, err);
@@ -180,6 +188,33 @@ test('a very long name costs the other lines nothing, and is whole where nobody 
   assert.match(out, / n+~ /);
   // Two lines of the terminal: the other columns do not leave a name its least in one.
   assert.ok(out.split('\n').every(({ length }) => length <= 200));
+});
+
+test('a list that is held back is told of with the command that takes it', async (t) => {
+  const images = [1, 2, 3, 4].map((n) => makeImage({ name: `i${n}` }));
+  const { upstream, type } = await place(t, images);
+  const advice = /^to take what is held back as it is: imgapi-mirror refresh --accept$/m;
+  assert.doesNotMatch((await type('refresh')).out, advice);
+  for (const { uuid } of images.slice(1)) upstream.images.remove(uuid);
+  const held = await type('refresh');
+  assert.equal(held.code, 1);
+  assert.match(held.out, advice);
+  const taken = await type('refresh', '--accept');
+  assert.equal(taken.code, 0, taken.out);
+  assert.doesNotMatch(taken.out, advice);
+});
+
+test('neither a dry run nor a bundle that is not there leaves a cache directory behind', async (t) => {
+  const { type, cwd } = await place(t, [makeImage({ name: 'one' })]);
+  const dry = await type('prefetch', 'name=one', '--dry-run', '--cache-dir', 'new/below');
+  assert.deepEqual([dry.code, dry.err], [0, '']);
+  assert.match(dry.out, /^would fetch .* one /m);
+  for (const more of [[], ['--dry-run']]) {
+    const none = await type('import', 'no-such.bundle', '--cache-dir', 'new', ...more);
+    assert.deepEqual([none.code, none.out], [2, '']);
+    assert.match(none.err, /no-such\.bundle/);
+  }
+  assert.deepEqual(await readdir(cwd), ['cache']);
 });
 
 test('where there is nothing to evict nothing is advised', async (t) => {

@@ -117,15 +117,45 @@ test('what waits for somebody is told of, each with the command for it', async (
   const { findings } = await running(await heldDir(t, mirror.url));
   const warnings = findings.filter(({ verdict }) => verdict === 'warning');
   assert.equal(warnings.length, findings.length - 1, JSON.stringify(findings));
-  const [held, conflict, quarantine] = warnings.map(({ found, todo }) => `${found} -> ${todo}`);
+  assert.ok(warnings.every(({ found }) => found.startsWith(`${mirror.url}: `)));
+  const [held, conflict, quarantine] = warnings.map(({ found, todo }) =>
+    `${found} -> ${todo}`.replace(`${mirror.url}: `, ''),
+  );
   assert.match(held ?? '', /^list of up0: .*shrank from 4 to 1: held back -> .*imgapi-mirror refresh --accept/);
   assert.match(conflict ?? '', /^1 image in conflict: .*imgapi-mirror list conflict .*imgapi-mirror accept UUID/);
   assert.match(quarantine ?? '', /^1 file in quarantine: .*imgapi-mirror scrub/);
   await server.stop();
   await mirror.app.catalog.refresh();
   const after = (await running(await heldDir(t, mirror.url))).findings;
-  assert.match(after[1]?.found ?? '', /^list of up0: .*ECONNREFUSED/);
-  assert.doesNotMatch(after[1]?.todo ?? '', /--accept/);
+  assert.match(after[1]?.found ?? '', /: list of up0: .*ECONNREFUSED/);
+  assert.match(after[1]?.todo ?? '', /^the last good one stays in force; imgapi-mirror refresh asks/);
+});
+
+test('of an upstream whose list never came it is not said that one is in force', async (t) => {
+  const gone = await imageServer(t);
+  await gone.stop();
+  const mirror = await startMirror(t, { upstreams: [gone.url], waitForCatalog: false });
+  await mirror.app.catalog.refresh();
+  const { findings } = await running(await heldDir(t, mirror.url));
+  const list = findings.find(({ found }) => found.includes('list of up0'));
+  assert.match(list?.todo ?? '', /^there is no list of it yet; imgapi-mirror refresh asks/);
+});
+
+test('a mirror that is named as a client is looked at itself, beside the one that runs here', async (t) => {
+  const upstream = await imageServer(t);
+  const [here, other] = await Promise.all([1, 2].map(async () => startMirror(t, { upstreams: [upstream.url] })));
+  assert.ok(here && other);
+  const dir = await heldDir(t, here.url);
+  await writeFile(path.join(other.dir, 'quarantine', `${'a'.repeat(40)}-1`), 'wrong');
+  const states = async (url: string): Promise<readonly string[]> => {
+    const flags = ['--offline', '--cache-dir', dir, '--as-client', url];
+    const { lines } = await typed(await makeTempDir(t), flags);
+    return lines.flatMap(
+      (line) => /^(\w+ +\w+ +\S+: (?:1 file|no list)) /.exec(line)?.[1]?.replaceAll(/ +/g, ' ') ?? [],
+    );
+  };
+  assert.deepEqual(await states(other.url), [`ok mirror ${here.url}: no list`, `warning cache ${other.url}: 1 file`]);
+  assert.deepEqual(await states(`${here.url}/`), [`ok mirror ${here.url}: no list`], 'and the one here only once');
 });
 
 test('a mirror of another version is told to be restarted', async (t) => {

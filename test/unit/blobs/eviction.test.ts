@@ -36,6 +36,8 @@ function bench(t: TestContext, sha1s: readonly Sha1Hex[], capacity = 1_000, opti
     open: new Set<Sha1Hex>(),
     running: new Set<Sha1Hex>(),
     stuck: new Set<Sha1Hex>(),
+    /** Opened just before it would go. */
+    opening: new Set<Sha1Hex>(),
     images: [] as ImageBlobs[],
     forgotten: [] as ImageUuid[],
     evicted: [] as [string, number][],
@@ -58,6 +60,10 @@ function bench(t: TestContext, sha1s: readonly Sha1Hex[], capacity = 1_000, opti
         isOpen: (sha1) => state.open.has(sha1),
         async remove(sha1) {
           if (state.stuck.has(sha1)) throw new Error('EIO');
+          if (state.opening.has(sha1)) {
+            state.open.add(sha1);
+            return 0;
+          }
           const bytes = blobs.get(sha1)?.footprint ?? 0;
           blobs.delete(sha1);
           return bytes;
@@ -344,6 +350,15 @@ suite('eviction of named images', () => {
       ],
     });
     assert.deepEqual(left(), [A, B]);
+  });
+
+  test('one that is put to use in the meantime stays, and is said to be in use', async (t) => {
+    const { eviction, state, left } = bench(t, [A]);
+    state.images.push(parent);
+    state.opening.add(A);
+    const { kept } = await eviction.evictImages([parent], { dryRun: false, signal });
+    assert.deepEqual(kept, [{ uuid: uuid(1), reason: 'in-use', because: undefined }]);
+    assert.deepEqual(left(), [A]);
   });
 
   test('more than one batch goes, and an abort ends it between batches', async (t) => {

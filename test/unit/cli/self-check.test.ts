@@ -78,6 +78,22 @@ test('a low limit on open files is a warning; a high, unlimited or unknown one i
   }
 });
 
+test('a serving.json that cannot be read is an error: a start would fail for it', async (t) => {
+  const top = await makeTempDir(t);
+  await symlink('serving.json', path.join(top, 'serving.json'));
+  assert.match((await findings(top)).join('\n'), /^error directory: .* cannot be used: ELOOP at \S+serving\.json$/);
+});
+
+test('a directory of another format is an error, as it is at start', async (t) => {
+  const top = await makeTempDir(t);
+  await writeFile(path.join(top, 'VERSION'), '99\n');
+  assert.deepEqual(await findings(top), [
+    `error format: cache directory ${top} has format "99", this program knows format "1" only`,
+  ]);
+  await writeFile(path.join(top, 'VERSION'), '1\n');
+  assert.deepEqual(await findings(top), []);
+});
+
 test('errors come before warnings', async (t) => {
   const top = await makeTempDir(t);
   await writeFile(path.join(top, 'partial'), '');

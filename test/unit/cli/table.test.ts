@@ -57,3 +57,13 @@ test('on a terminal what may be cut is, to the width of a line and not below a b
   assert.equal(at(20)[0]?.length, 40);
   assert.deepEqual(at(0), at(20));
 });
+
+test('on a terminal too narrow for a row a long cell is cut as if it were in a pipe, not to whole lines of the terminal', () => {
+  const columns: readonly Column<Row>[] = [
+    { title: 'UUID', of: () => 'u'.repeat(36) },
+    { title: 'NAME', of: ({ name }) => name, isCut: true },
+    { title: 'REST', of: () => 'r'.repeat(60) },
+  ];
+  const [, long] = tableLines(columns, LONG, { isTerminal: true, columns: 79 });
+  assert.equal(long, `${'u'.repeat(36)}  ${'x'.repeat(39)}~  ${'r'.repeat(60)}`);
+});

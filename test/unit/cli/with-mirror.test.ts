@@ -144,21 +144,28 @@ test('where there is no cache nothing is made, nor in a directory of something e
   const before = ['else', 'file'];
   const NONE =
     'there is no cache directory at %: correct --cache-dir .*--mirror URL; serve, prefetch and import make one';
-  for (const [name, message, ...flags] of [
+  for (const [name, message] of [
     ['mistyped', `${NONE}$`],
-    ['mistyped', `${NONE}, but for a dry run$`, '--dry-run'],
     ['else', '% is no cache of a mirror \\(it has no VERSION\\): correct --cache-dir .*--mirror URL'],
     ['file', 'cache directory % cannot be used: EEXIST at % \\(something that is no directory has its name\\)$'],
     ['file/below', 'cache directory % cannot be used: ENOTDIR at '],
   ] as const) {
     const dir = path.join(cwd, name);
     const fake = fakeIo([], { env });
-    // As import and prefetch do where they are to do nothing; and as all others.
-    const take = flags.length === 0 ? withMirror : withMirrorOrNew;
-    const code = await take(optionsOf('--cache-dir', dir, ...flags), fake.io, async () => assert.fail('no mirror'));
+    const code = await withMirror(optionsOf('--cache-dir', dir), fake.io, async () => assert.fail('no mirror'));
     assert.equal(code, EXIT.failed);
     assert.match(fake.err().trimEnd(), new RegExp(`^imgapi-mirror: ${message.replaceAll('%', dir)}`));
     assert.deepEqual((await readdir(cwd, { recursive: true })).toSorted(), before);
+  }
+  for (const dir of ['mistyped/below', 'else']) {
+    const fake = fakeIo([], { env });
+    const options = optionsOf('--cache-dir', path.join(cwd, dir), '--offline', '--dry-run');
+    const code = await withMirrorOrNew(options, fake.io, async (mirror) => {
+      await mirror.run('status', {});
+      return EXIT.done;
+    });
+    assert.deepEqual([code, fake.err()], [EXIT.done, '']);
+    assert.deepEqual((await readdir(cwd, { recursive: true })).toSorted(), before, 'a dry run leaves nothing behind');
   }
   const made = await withMirrorOrNew(
     optionsOf('--cache-dir', path.join(cwd, 'mistyped'), '--offline'),
@@ -169,13 +176,15 @@ test('where there is no cache nothing is made, nor in a directory of something e
   assert.ok((await readdir(cwd)).includes('mistyped'));
 });
 
+/** What import finds before it needs a mirror. */
+const first = async (): Promise<void> => {
+  throw new MirrorError('ValidationFailed', 'no such bundle');
+};
+
 test('what is wrong without a mirror too is found before one is made, and asked of none that runs', async (t) => {
   const dir = path.join(await makeTempDir(t), 'cache');
-  const wrong = fail(new MirrorError('ValidationFailed', 'no such bundle'));
-  const none = async (): Promise<number> => assert.fail('no mirror');
-  const first = async (): Promise<void> => void (await wrong());
   const fake = fakeIo([]);
-  assert.equal(await withMirrorOrNew(optionsOf('--cache-dir', dir), fake.io, none, first), EXIT.usage);
+  assert.equal(await withMirrorOrNew(optionsOf('--cache-dir', dir), fake.io, refresh, first), EXIT.usage);
   assert.equal(fake.err(), 'imgapi-mirror: no such bundle\n');
   assert.deepEqual(await readdir(path.dirname(dir)), []);
   const { url } = await fakeMirror(t);

@@ -61,6 +61,12 @@ function meant(unit: Unit, ...texts: readonly string[]): readonly unknown[] {
   return texts.map((text) => UNITS[unit].meant(text));
 }
 
+test('what is meant can be typed: what is too much in any spelling is not meant', () => {
+  assert.deepEqual(meant('size', '999999999999999 TB', '8000 TB'), [undefined, '8000TiB']);
+  assert.deepEqual(meant('rate', '999999999999999 TB/s'), [undefined]);
+  assert.deepEqual(meant('time', '999999999999999 days'), [undefined]);
+});
+
 test('tells what was meant by other spellings, and guesses nothing', () => {
   assert.deepEqual(meant('size', '200 GB', '200g', '1.5kb', '3mib'), ['200GiB', '200GiB', '1.5KiB', '3MiB']);
   assert.deepEqual(meant('rate', '5MB/s', '5 mbps', '5M'), ['5MiB', undefined, '5MiB']);

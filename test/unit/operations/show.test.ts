@@ -5,6 +5,8 @@ import { createShow, type ShowDeps, type ShownImage } from '../../../src/operati
 import { filesOf, sha1Of, uuidOf } from '../../support/manifest-of.ts';
 import { FACTS, fakeKnown, known, NO_CONTEXT } from './known.ts';
 
+const lastUse = async (): Promise<number> => Date.UTC(2026, 0, 2);
+
 async function show(
   uuid: string,
   rest: Partial<ShowDeps> = {},
@@ -76,6 +78,17 @@ test('every file says whether it is stored, how much of it is there, and when it
       [sha1Of('three'), 1000, false, null, null],
     ],
   );
+});
+
+test('what is not here was not used, as in a list, even where a use is remembered', async () => {
+  const gone = await show(uuidOf(7), { lastUse, facts: { ...FACTS, isCached: () => false } }, [
+    known(7, { files: filesOf('one') }),
+  ]);
+  assert.deepEqual([gone.lastUsedAt, gone.files[0]?.lastUsedAt], [null, null]);
+  const here = { lastUse, isStored: () => true, facts: { ...FACTS, isCached: () => true } };
+  const shown = await show(uuidOf(7), here, [known(7, { files: filesOf('one') })]);
+  const at = '2026-01-02T00:00:00.000Z';
+  assert.deepEqual([shown.lastUsedAt, shown.files[0]?.lastUsedAt], [at, at]);
 });
 
 test('capitals are taken, what is no uuid is refused, and what nobody has is not found', async () => {
