@@ -75,8 +75,9 @@ export function createDiskUse(
 
   return async (waitMs) => {
     askedAtMs = monotonicNow();
-    // Twice, for a look takes its time too.
-    if (last !== undefined && isBusy() && askedAtMs - lookedAtMs < 2 * LOOK_EVERY_MS) return last;
+    // Only where the next look is due by itself, or under way. Twice, for a look takes its time too.
+    const isKeptFresh = (timer ?? looking) !== undefined && askedAtMs - lookedAtMs < 2 * LOOK_EVERY_MS;
+    if (last !== undefined && isKeptFresh && isBusy()) return last;
     looking ??= look();
     return inTime(looking, last === undefined ? FIRST_WAIT_MS : waitMs, last ?? UNKNOWN);
   };

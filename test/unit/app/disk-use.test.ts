@@ -56,6 +56,14 @@ test('while downloads run it is looked at once a second, and nobody waits for it
   assert.equal(state.looks, 16);
 });
 
+test('what was found before a download began is not what a scrape in its midst shows', async (t) => {
+  const { ask, state } = bench(t);
+  assert.equal(await ask(), 1);
+  state.running = [{ written: 1 }];
+  assert.equal(await ask(), 2);
+  assert.equal(await ask(), 2);
+});
+
 test('that ends with the last download, and where nobody has asked for two minutes', async (t) => {
   const { ask, pass, state } = bench(t);
   state.running = [{ written: 1 }];
