@@ -288,7 +288,9 @@ test('the page is there while no upstream is, and says why', async (t) => {
 
 test('an upstream that hangs at the start holds up the table, and no longer than a moment, not the page', async (t) => {
   await using upstream = await startImageServer({ images: [base], behaviour: { hangHeaders: true } });
-  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url], waitForCatalog: false }));
+  // Far longer than the page waits: what ends the wait is the page, not the upstream's deadline.
+  const upstreams = [{ url: upstream.url, stallTimeout: 60_000 }];
+  const ask = createAsk(await startMirror(t, { upstreams, waitForCatalog: false }));
   const { status, text } = await ask('/_mirror/');
   assert.equal(status, 200);
   assert.match(text, /The images are not known yet/);
