@@ -144,6 +144,7 @@ const IDLE: Gauges = {
   prefetch: () => ({
     runs: { schedule: { ok: 0, failed: 0, stopped: 0 }, hand: { ok: 0, failed: 0, stopped: 0 } },
     images: Object.fromEntries(PREFETCH_IMAGE_RESULTS.map((result) => [result, 0])),
+    failing: 0,
     succeededAtMs: undefined,
   }),
   bandwidths: () => [{ upstream: UPSTREAM, limit: undefined, throttledSeconds: 0 }],

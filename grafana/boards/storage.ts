@@ -173,11 +173,20 @@ const downloads = () => [
 ];
 
 const prefetch = () => [
+  stat({
+    title: 'Prefetches failing',
+    description: 'Entries of prefetch in the configuration whose last run failed; they are tried again.',
+    unit: 'count',
+    width: 4,
+    decimals: 0,
+    steps: [{ from: 1, color: 'orange' }],
+    queries: { '{{instance}}': of('imgapi_mirror_prefetch_failing') },
+  }),
   graph({
     title: 'Prefetched images',
     description: 'Images that prefetches were through with; already: nothing of it was missing.',
     unit: 'perHour',
-    width: 12,
+    width: 10,
     isStacked: true,
     queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_prefetch_images_total'))) },
   }),
@@ -185,7 +194,7 @@ const prefetch = () => [
     title: 'Prefetches that are over',
     description: 'Failed: an image failed, or it could not begin; stopped: its hours were over, it goes on next time.',
     unit: 'perHour',
-    width: 12,
+    width: 10,
     isStacked: true,
     queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_prefetch_runs_total'))) },
   }),

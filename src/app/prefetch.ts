@@ -40,6 +40,8 @@ export interface PrefetchStats {
   /** By who began them. */
   readonly runs: Readonly<Record<'schedule' | 'hand', PrefetchRuns>>;
   readonly images: Readonly<Record<string, number>>;
+  /** Configured entries whose last run failed. */
+  readonly failing: number;
   /** ms since the epoch; undefined: no run has ended well yet. */
   readonly succeededAtMs: number | undefined;
 }
@@ -107,7 +109,10 @@ export function createPrefetchRoom(
         const { plan, failed, fetched, bytes, warnings } = result;
         const { unresolvable, presentImages } = plan;
         const counts = { fetched: fetched.length, failed: failed.length, present: presentImages, bytes };
-        log.info({ ...counts, unresolvable: unresolvable.length, warnings }, 'scheduled prefetch is through');
+        log.info(
+          { select: selectors, ...counts, unresolvable: unresolvable.length, warnings },
+          'scheduled prefetch is through',
+        );
         return isComplete(result);
       },
       log,
@@ -120,6 +125,9 @@ export function createPrefetchRoom(
     stats: {
       runs,
       images,
+      get failing() {
+        return schedule.failing;
+      },
       get succeededAtMs() {
         return succeededAtMs;
       },

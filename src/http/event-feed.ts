@@ -17,8 +17,11 @@ export interface Seen {
 export interface EventFeed {
   /** @throws MirrorError ServiceUnavailableError where too many listen already, ShuttingDown where it has ended */
   checkRoom(): void;
-  /** Sends the head and the state; from then on the response is the feed's. Never rejects. */
-  add(response: ServerResponse): Promise<void>;
+  /**
+   * Sends the head and the state; from then on the response is the feed's. Never rejects.
+   * @param onSent is told of all bytes of the body as they go out
+   */
+  add(response: ServerResponse, onSent: (bytes: number) => void): Promise<void>;
   /** How many listen. */
   readonly listeners: number;
 }
@@ -45,6 +48,7 @@ export interface EventFeedOptions {
 
 interface Listener {
   readonly response: ServerResponse;
+  readonly onSent: (bytes: number) => void;
   /** Of the state it was sent last. */
   mark: string | undefined;
   /** Since when it has not taken what it was sent; undefined: it has. */
@@ -77,8 +81,10 @@ export function createEventFeed(deps: EventFeedDeps, options: EventFeedOptions =
     return reading;
   }
 
-  function write({ response }: Listener, text: string): void {
-    if (response.writable && !stopping.aborted) response.write(text);
+  function write({ response, onSent }: Listener, text: string): void {
+    if (!response.writable || stopping.aborted) return;
+    response.write(text);
+    onSent(Buffer.byteLength(text));
   }
 
   function show(listener: Listener, { data, mark }: Seen): void {
@@ -124,8 +130,8 @@ export function createEventFeed(deps: EventFeedDeps, options: EventFeedOptions =
         throw new MirrorError('ServiceUnavailableError', `${listeners.size} listen already, and no more are told`);
       }
     },
-    async add(response) {
-      const listener: Listener = { response, mark: undefined, slowSinceMs: undefined };
+    async add(response, onSent) {
+      const listener: Listener = { response, onSent, mark: undefined, slowSinceMs: undefined };
       listeners.add(listener);
       response.once('close', () => remove(listener));
       // Some proxies hold back what they take for an ordinary body.

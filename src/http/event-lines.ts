@@ -11,20 +11,27 @@ export interface EventLines {
 /** A line comes at least this often, so that neither side takes a long wait for the other's end. */
 const ALIVE_EVERY_MS = 10_000;
 
-/** Sends the head at once. */
-export function createEventLines(response: ServerResponse): EventLines {
+/** Sends the head at once. `onSent` is told of all bytes of the body as they go out. */
+export function createEventLines(response: ServerResponse, onSent: (bytes: number) => void): EventLines {
   response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
   response.flushHeaders();
   const alive = setInterval(() => send({ event: { type: 'alive' } }), ALIVE_EVERY_MS);
   response.once('close', () => clearInterval(alive));
   function send(line: object): void {
-    if (!response.writableNeedDrain && response.writable) response.write(`${JSON.stringify(line)}\n`);
+    if (!response.writableNeedDrain) write(line);
+  }
+  function write(line: object): void {
+    if (!response.writable) return;
+    const text = `${JSON.stringify(line)}\n`;
+    response.write(text);
+    onSent(Buffer.byteLength(text));
   }
   return {
     event: (event) => send({ event }),
     end(line) {
       clearInterval(alive);
-      if (response.writable) response.end(`${JSON.stringify(line)}\n`);
+      write(line);
+      response.end();
     },
   };
 }

@@ -198,9 +198,10 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     const { raw } = reply;
     const now = deps.monotonicNow();
     const isAborted = !raw.writableFinished;
-    const isFile = context.firstByteAtMs !== undefined || context.bodyBytes > 0;
-    // What is not a file goes out whole.
-    if (!isFile && !isAborted && request.method !== 'HEAD') context.sent(Number(raw.getHeader('content-length') ?? 0));
+    const isStreamed = context.firstByteAtMs !== undefined || context.bodyBytes > 0;
+    // What is not counted as it goes out goes out whole.
+    if (!isStreamed && !isAborted && request.method !== 'HEAD')
+      context.sent(Number(raw.getHeader('content-length') ?? 0));
     return {
       requestId: context.requestId,
       method: request.method,

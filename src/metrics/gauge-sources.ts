@@ -39,6 +39,8 @@ export interface Gauges {
     /** By who began them. */
     readonly runs: Readonly<Record<string, Readonly<Record<string, number>>>>;
     readonly images: Readonly<Record<string, number>>;
+    /** Configured entries whose last run failed. */
+    readonly failing: number;
     /** undefined: no run has ended well yet. */
     readonly succeededAtMs: number | undefined;
   };

@@ -97,6 +97,10 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     labelNames: ['result'],
     registers,
   });
+  const prefetchFailing = plain(
+    'prefetch_failing',
+    'Entries of prefetch whose last run failed: it is tried again after half an hour at most, within its hours',
+  );
   const prefetchedAt = plain(
     'prefetch_last_success_timestamp_seconds',
     'When a prefetch last ended with everything there; NaN if none did since the start',
@@ -142,6 +146,7 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
       for (const [result, count] of Object.entries(runs)) prefetchRuns.inc({ by, result }, count);
     }
     for (const [result, count] of Object.entries(prefetch.images)) prefetchImages.inc({ result }, count);
+    prefetchFailing.set(prefetch.failing);
     prefetchedAt.set(prefetch.succeededAtMs === undefined ? Number.NaN : prefetch.succeededAtMs / 1000);
 
     throttled.reset();

@@ -24,6 +24,8 @@ export interface PrefetchSchedule {
   update(entries: readonly PrefetchEntry[]): void;
   /** Stops what runs; resolves when nothing does. */
   close(): Promise<void>;
+  /** How many entries' last run failed. One that was stopped counts as it did before. */
+  readonly failing: number;
 }
 
 export interface PrefetchScheduleDeps {
@@ -135,6 +137,9 @@ export function createPrefetchSchedule(
       isClosed = true;
       for (const table of tables) drop(table, 'the mirror is shutting down');
       await Promise.all(ending);
+    },
+    get failing() {
+      return tables.filter(({ failures }) => failures > 0).length;
     },
   };
 }

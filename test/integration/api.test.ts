@@ -153,6 +153,7 @@ test('an operation can be followed line by line, and its error is the last line'
     .map((line) => fieldsOf(JSON.parse(line)));
   assert.ok(lines.length > 1);
   assert.equal(fieldsOf(lines.at(-1)?.['result'])['checked'], 1);
+  assert.equal(await mirror.metric('imgapi_mirror_http_response_bytes_total{route="api"}'), done.body.length);
   const failed = await write(mirror, 'pins', { selectors: ['name=nothing'] }, { headers });
   const last = fieldsOf(JSON.parse(failed.text.trimEnd().split('\n').at(-1) ?? ''));
   assert.equal(fieldsOf(last['error'])['code'], 'NothingSelected');

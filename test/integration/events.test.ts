@@ -71,6 +71,19 @@ test('the status at once, then nothing that was told before', async (t) => {
   assertBounded(states.length, beganMs);
 });
 
+test('what goes out is counted as it does', async (t) => {
+  const { mirror } = await start(t);
+  const sent = async (): Promise<number> => mirror.metric('imgapi_mirror_http_response_bytes_total{route="events"}');
+  const listener = await listen(t, mirror);
+  await until(() => listener.states.length >= 1);
+  listener.leave();
+  await until(() => mirror.log.lines.some(({ fields }) => fields['route'] === 'events'));
+  const bytes = await sent();
+  assert.ok(bytes > JSON.stringify(listener.states[0]).length, `${bytes}`);
+  await createAsk(mirror)(EVENTS, { method: 'HEAD' });
+  assert.equal(await sent(), bytes);
+});
+
 test('a download is told of while it runs, and when it is over', async (t) => {
   const { mirror, upstream } = await start(t);
   upstream.behaviour = { rateBytesPerSecond: 200_000 };

@@ -274,9 +274,17 @@ test('a selector that is wrong or selects nothing says so', async (t) => {
 test('a configured prefetch that selects nothing has failed', async (t) => {
   const { base } = chain();
   const upstream = await startUpstream(t, { images: [base] });
-  const entry = { every: 3_600_000, window: null, pin: false, select: ['name=bsae'] };
-  const mirror = await startMirror(t, { upstreams: [upstream.url], prefetch: [entry] });
+  const entry = { every: 3_600_000, window: null, pin: false };
+  const mirror = await startMirror(t, {
+    upstreams: [upstream.url],
+    prefetch: [
+      { ...entry, select: ['name=bsae'] },
+      { ...entry, select: ['name=base'] },
+    ],
+  });
   const failed = 'imgapi_mirror_prefetch_runs_total{by="schedule",result="failed"}';
   await until(async () => (await mirror.metric(failed)) === 1);
+  await until(async () => (await mirror.metric('imgapi_mirror_prefetch_runs_total{by="schedule",result="ok"}')) === 1);
+  assert.equal(await mirror.metric('imgapi_mirror_prefetch_failing'), 1, 'the one that went well does not hide it');
   assert.equal(await mirror.metric('imgapi_mirror_prefetch_runs_total{by="hand",result="failed"}'), 0);
 });

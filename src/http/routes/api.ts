@@ -129,7 +129,7 @@ async function sendLines(
   run: (context: OperationContext) => Promise<object>,
 ): Promise<FastifyReply> {
   reply.hijack();
-  const lines = createEventLines(reply.raw);
+  const lines = createEventLines(reply.raw, (bytes) => reply.request.mirror.sent(bytes));
   try {
     lines.end({ result: await run({ signal: endOf(reply, deps.stopping), onEvent: (event) => lines.event(event) }) });
   } catch (error) {

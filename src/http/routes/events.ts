@@ -31,7 +31,7 @@ export function eventsRoute(app: FastifyInstance, deps: EventsDeps, options: Eve
       feed.checkRoom();
       if (request.method === 'HEAD') return reply.header('content-type', 'text/event-stream').send();
       reply.hijack();
-      await feed.add(reply.raw);
+      await feed.add(reply.raw, (bytes) => request.mirror.sent(bytes));
       return reply;
     },
   });

@@ -17,8 +17,6 @@ const disk = (values: Readonly<Record<'max' | 'used' | 'free', string>>): Series
 const passed = (result: string): string => `imgapi_mirror_pass_throughs_total{result="${result}"}`;
 const evicted = (reason: string): string => `imgapi_mirror_evicted_bytes_total{reason="${reason}"}`;
 const holds = (bytes: number | string): Series => ({ imgapi_mirror_cache_used_bytes: constant(bytes) });
-const prefetches = (by: string, result: string): string =>
-  `imgapi_mirror_prefetch_runs_total{by="${by}",result="${result}"}`;
 const expiry = 'imgapi_mirror_tls_certificate_expiry_timestamp_seconds';
 const reloaded = 'imgapi_mirror_config_last_reload_successful';
 
@@ -132,34 +130,10 @@ export const STORAGE_CASES: Readonly<Record<string, AlertCases>> = {
   ImgapiMirrorPrefetchFailing: {
     step: '5m',
     cases: [
-      {
-        series: { [prefetches('schedule', 'failed')]: jump(1), [prefetches('hand', 'ok')]: ramp(1) },
-        from: '15m',
-        to: '25h55m',
-        labels: { by: 'schedule', result: 'failed' },
-        value: '1',
-      },
-      // A good one keeps it silent for 26 hours, and not for much longer.
-      {
-        series: { [prefetches('schedule', 'failed')]: ramp(1), [prefetches('schedule', 'ok')]: jump(1) },
-        silentTo: '25h55m',
-      },
-      {
-        series: {
-          [prefetches('schedule', 'failed')]: `0+0x299 ${constant(1)}`,
-          [prefetches('schedule', 'ok')]: `0+0x149 ${constant(1)}`,
-        },
-        from: '38h40m',
-        slack: 1,
-        labels: { by: 'schedule', result: 'failed' },
-        value: '1',
-      },
-      {
-        series: { [prefetches('hand', 'failed')]: ramp(1), [prefetches('schedule', 'stopped')]: ramp(1) },
-        silentTo: '2h',
-      },
-      // None is configured.
-      { series: { [prefetches('schedule', 'failed')]: constant(0) }, silentTo: '2h' },
+      // One of several, from the tenth minute on.
+      { series: { imgapi_mirror_prefetch_failing: `0+0x1 ${constant(1)}` }, from: '1h10m', value: '1' },
+      { series: { imgapi_mirror_prefetch_failing: `0+0x1 1+0x11 ${constant(0)}` }, silentTo: '3h' },
+      { series: { imgapi_mirror_prefetch_failing: constant(0) }, silentTo: '3h' },
     ],
   },
   ImgapiMirrorCertificateExpires: {

@@ -50,8 +50,7 @@ const OVERVIEW: ShownByBoard[string] = {
     still: { 'nobody leaves before the answer': ['none'], 'nobody is refused': ['refused'] },
   },
   'Sent by route': {
-    moves: [...QUICK_ROUTES.filter((route) => route !== 'events'), 'file'],
-    still: { 'events go out as long as somebody listens, and are not counted': ['events'] },
+    moves: [...QUICK_ROUTES, 'file'],
   },
   'Where answers came from': {
     moves: [
@@ -166,6 +165,7 @@ const STORAGE: ShownByBoard[string] = {
   },
   'Resumed transfers': { moves: ['range', 'skip', 'partial'] },
   'Bytes not fetched again': { moves: ['range', 'skip', 'partial'] },
+  'Prefetches failing': { moves: [], still: { 'none is in its configuration': ['big', 'small', 'full'] } },
   'Prefetched images': { moves: ['fetched', 'already'], still: { 'its upstream has all of it': ['failed'] } },
   'Prefetches that are over': { moves: ['ok'], still: { 'nothing stops or breaks them': ['failed', 'stopped'] } },
   'Wrong on arrival': { moves: ['sha1', 'size', 'md5'] },

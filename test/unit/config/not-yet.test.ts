@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { listKeys } from '../../../src/config/keys.ts';
 import { loadConfig } from '../../../src/config/load.ts';
@@ -53,4 +54,11 @@ test('names only keys there are', () => {
     NOT_YET.filter(({ key }) => !known.has(key)),
     [],
   );
+});
+
+test('the default configuration says so of the same sections', () => {
+  const text = readFileSync(new URL('../../../config/imgapi-mirror.yaml', import.meta.url), 'utf8');
+  const said = [...text.matchAll(/^#.* Not available yet\.\n(\w+):/gm)].map(([, section]) => section);
+  const sections = NOT_YET.filter(({ values }) => values === undefined).map(({ key }) => key.split('.')[0]);
+  assert.deepEqual(said, [...new Set(sections)]);
 });

@@ -75,7 +75,7 @@ function start(t: TestContext, options: EventFeedOptions = {}): Fixture {
     listen() {
       const response = new FakeResponse();
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all of a response that the feed uses
-      void feed.add(response as unknown as ServerResponse);
+      void feed.add(response as unknown as ServerResponse, () => {});
       return response;
     },
   };

@@ -13,7 +13,9 @@ interface Exchange {
 
 async function exchange(t: TestContext): Promise<Exchange> {
   const opened = Promise.withResolvers<{ lines: EventLines; response: ServerResponse }>();
-  const server = createServer((_request, response) => opened.resolve({ lines: createEventLines(response), response }));
+  const server = createServer((_request, response) =>
+    opened.resolve({ lines: createEventLines(response, () => {}), response }),
+  );
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   t.after(() => {
     server.closeAllConnections();

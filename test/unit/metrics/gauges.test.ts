@@ -58,6 +58,7 @@ function bench() {
     prefetch: () => ({
       runs: { schedule: { ok: state.ok * 3, failed: 0 }, hand: { ok: state.ok * 5, failed: 0 } },
       images: { fetched: state.ok * 2, already: 0, failed: 0 },
+      failing: state.ok * 6,
       succeededAtMs: state.isUp ? 7000 : undefined,
     }),
     bandwidths: () => [{ upstream: 'up0', limit: state.isUp ? 5000 : undefined, throttledSeconds: state.ok / 2 }],
@@ -146,6 +147,7 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
     ['prefetch_runs_total{by="schedule",result="ok"}', 12],
     ['prefetch_runs_total{by="hand",result="ok"}', 20],
     ['prefetch_images_total{result="fetched"}', 8],
+    ['prefetch_failing', 24],
     ['prefetch_last_success_timestamp_seconds', 7],
     ['catalog_refreshes_total{upstream="up0",result="ok"}', 4],
   ];

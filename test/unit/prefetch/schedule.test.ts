@@ -120,12 +120,14 @@ test('what failed is tried again sooner, later and later, and by its own time on
   await clock.run(2 * HOUR);
   const minutes = inMinutes(times()).map(([at]) => at);
   assert.deepEqual(minutes, [0, 1, 3, 7, 15, 31, 61, 91]);
+  assert.equal(schedule.failing, 1);
   state.isDone = true;
   await clock.run(9 * HOUR);
   assert.deepEqual(inMinutes(times()).slice(8), [
     [121, 'done'],
     [121 + 6 * 60, 'done'],
   ]);
+  assert.equal(schedule.failing, 0);
   await schedule.close();
 });
 
