@@ -37,7 +37,7 @@ async function startForwarder(t: TestContext, { isPatient = false } = {}): Promi
     void forward(socket);
   });
   async function forward(socket: Socket): Promise<void> {
-    if (isPatient) await until(() => forwarder.port, { deadlineMs: 10_000 });
+    if (isPatient) await until(() => forwarder.port);
     if (forwarder.port === undefined) {
       socket.destroy();
       return;
@@ -223,6 +223,6 @@ test('a ring that is opened is a chain: its mirrors heal by themselves', async (
   toSecond.hangUp();
   toSecond.port = origin.port;
   const ask = createAsk(first);
-  await until(async () => (await ask('/images')).status === 200, { deadlineMs: 10_000 });
+  await until(async () => (await ask('/images')).status === 200);
   assert.equal((await ask(`/images/${image.uuid}/file`, { hash: true })).sha1, image.files[0]?.sha1);
 });

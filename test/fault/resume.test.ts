@@ -75,7 +75,7 @@ for (const [what, etag, most] of [
     const first = await startMirror(t, { upstreams: [upstream.url] });
     const cut = rawRequest({ port: first.port, path: filePath(image.uuid) });
     const partial = path.join(first.dir, 'partial', file!.sha1);
-    await until(() => statSync(partial, { throwIfNoEntry: false })?.size === SIZE * 0.6, { deadlineMs: 10_000 });
+    await until(() => statSync(partial, { throwIfNoEntry: false })?.size === SIZE * 0.6);
     await first.close();
     await cut;
     upstream.forget();
@@ -128,7 +128,7 @@ test('after a restart the partial is gone on with, for at most 1.45x in all, and
   const first = await startMirror(t, { upstreams: [upstream.url] });
   const cut = rawRequest({ port: first.port, path: filePath(image.uuid) });
   const partial = path.join(first.dir, 'partial', file!.sha1);
-  await until(() => statSync(partial, { throwIfNoEntry: false })?.size === SIZE * 0.6, { deadlineMs: 10_000 });
+  await until(() => statSync(partial, { throwIfNoEntry: false })?.size === SIZE * 0.6);
   await first.close();
   assert.equal((await cut).endedCleanly, false);
   upstream.behave = undefined;
@@ -138,7 +138,7 @@ test('after a restart the partial is gone on with, for at most 1.45x in all, and
   assert.equal(answer.headers['content-md5'], file?.md5);
   assert.ok(upstream.bytesSent <= SIZE * 1.45, `${upstream.bytesSent / SIZE} x`);
   assert.equal(upstream.requests.at(-1)?.headers['range'], `bytes=${SIZE * 0.6}-`);
-  await until(() => second.app.downloads.progressOf(file!.sha1) === undefined, { deadlineMs: 5_000 });
+  await until(() => second.app.downloads.progressOf(file!.sha1) === undefined);
   assert.deepEqual(readdirSync(path.join(first.dir, 'partial')), []);
 });
 
@@ -151,7 +151,7 @@ test('a resumed partial with wrong bytes is fetched whole from one source, and n
   const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { finishAbandoned: false } });
   // The first client leaves half-way, so the wrong half stays as a partial.
   await rawRequest({ port: mirror.port, path: filePath(image.uuid), abortAfterBytes: 1_000_000 });
-  await until(() => mirror.app.downloads.progressOf(file!.sha1) === undefined, { deadlineMs: 5_000 });
+  await until(() => mirror.app.downloads.progressOf(file!.sha1) === undefined);
   const wrong = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
   assert.equal(wrong.endedCleanly, false);
   const right = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
@@ -166,9 +166,7 @@ test('after wrong bytes the next source is tried at once, and the next request i
   const mirror = await startMirror(t, { upstreams: [wrong.url, right.url] });
   const broken = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
   assert.equal(broken.endedCleanly, false);
-  await until(async () => (await mirror.metric('imgapi_mirror_downloads_total{result="stored"}')) === 1, {
-    deadlineMs: 10_000,
-  });
+  await until(async () => (await mirror.metric('imgapi_mirror_downloads_total{result="stored"}')) === 1);
   const next = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
   assert.equal(next.headers['x-cache'], 'HIT');
   assert.equal(next.sha1, image.files[0]?.sha1);

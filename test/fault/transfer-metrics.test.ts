@@ -16,7 +16,7 @@ async function values(mirror: TestMirror, names: Readonly<Record<string, number>
 }
 
 async function settled(mirror: TestMirror): Promise<void> {
-  await until(async () => (await mirror.metric('imgapi_mirror_downloads_running')) === 0, { deadlineMs: 10_000 });
+  await until(async () => (await mirror.metric('imgapi_mirror_downloads_running')) === 0);
 }
 
 test('resumes are counted by mode, right files by their check', async (t) => {

@@ -18,10 +18,10 @@ export type AskOptions = Omit<RawRequestOptions, 'port' | 'path'>;
 /** `path` is the request target exactly as it goes out. */
 export type Ask = (path: string, options?: AskOptions) => Promise<Answer>;
 
-/** Asks the server on this port of 127.0.0.1; a missing answer fails the test after 10 s. */
+/** Asks the server on this port of 127.0.0.1; a missing answer fails the test after 30 s. */
 export function createAsk({ port }: { readonly port: number }): Ask {
   return async (path, options = {}) => {
-    const response = await rawRequest({ deadlineMs: 10_000, ...options, port, path });
+    const response = await rawRequest({ deadlineMs: 30_000, ...options, port, path });
     const text = response.body.toString('utf8');
     return { ...response, text, json: parsed(text) };
   };

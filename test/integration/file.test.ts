@@ -28,13 +28,13 @@ test('a file is a MISS first and a HIT after, with the same bytes, length, MD5 a
     assert.equal(answer.headers['transfer-encoding'], undefined);
     assert.equal(answer.sha1, file?.sha1);
     assert.ok(answer.endedCleanly);
-    await until(() => mirror.app.downloads.progressOf(file!.sha1) === undefined, { deadlineMs: 5_000 });
+    await until(() => mirror.app.downloads.progressOf(file!.sha1) === undefined);
   }
   assert.equal(upstream.countOf('file'), 1);
   assert.equal(upstream.bytesSent, 700_001);
   const blob = path.join(mirror.dir, 'blobs/sha1', file!.sha1.slice(0, 2), file!.sha1);
   assert.ok(existsSync(blob));
-  await until(() => existsSync(path.join(mirror.dir, 'manifests', `${image.uuid}.json`)), { deadlineMs: 5_000 });
+  await until(() => existsSync(path.join(mirror.dir, 'manifests', `${image.uuid}.json`)));
 });
 
 test('twenty clients of one cold file cost one upstream fetch, and all get all bytes', async (t) => {
@@ -65,7 +65,7 @@ test('headers and the first bytes arrive while the upstream still sends', async 
       seen = bytes;
     },
   });
-  await until(() => seen > 900_000, { deadlineMs: 5_000, what: 'bytes before the stall' });
+  await until(() => seen > 900_000, { what: 'bytes before the stall' });
   upstream.behaviour = {};
   assert.equal((await answer).sha1, image.files[0]?.sha1);
 });
@@ -77,7 +77,7 @@ test('wrong bytes never end cleanly, are not stored, and are quarantined', async
   const answer = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
   assert.equal(answer.endedCleanly, false);
   assert.ok(answer.bytes <= 400_000 - 65_536, `${answer.bytes} bytes were let out`);
-  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined, { deadlineMs: 5_000 });
+  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined);
   assert.ok(readdirSync(path.join(mirror.dir, 'quarantine')).length > 0);
   upstream.behaviour = {};
   const again = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
@@ -139,9 +139,7 @@ test('the download goes on when its only client leaves, and the next one joins o
   assert.equal(next.headers['x-cache'], 'JOIN');
   assert.equal(next.sha1, image.files[0]?.sha1);
   assert.equal(upstream.countOf('file'), 1);
-  await until(async () => (await mirror.metric('imgapi_mirror_http_responses_aborted_total{route="file"}')) === 1, {
-    deadlineMs: 5_000,
-  });
+  await until(async () => (await mirror.metric('imgapi_mirror_http_responses_aborted_total{route="file"}')) === 1);
 });
 
 test('with finishAbandoned off a download ends with its last client', async (t) => {
@@ -149,7 +147,7 @@ test('with finishAbandoned off a download ends with its last client', async (t) 
   await using upstream = await startImageServer({ images: [image], behaviour: { rateBytesPerSecond: 1_000_000 } });
   const mirror = await startMirror(t, { upstreams: [upstream.url], cache: { finishAbandoned: false } });
   await rawRequest({ port: mirror.port, path: filePath(image.uuid), abortAfterBytes: 50_000 });
-  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined, { deadlineMs: 5_000 });
+  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined);
   assert.ok(upstream.bytesSent < 2_000_000);
   // What came is kept, and the next request goes on with it.
   const { size } = statSync(path.join(mirror.dir, 'partial', image.files[0]!.sha1));
@@ -161,7 +159,7 @@ test('a range of a stored file is served with its own length and without the MD5
   await using upstream = await startImageServer({ images: [image] });
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
-  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined, { deadlineMs: 5_000 });
+  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined);
   const part = await rawRequest({
     port: mirror.port,
     path: filePath(image.uuid),
@@ -226,7 +224,7 @@ test('an upstream without Content-MD5 is passed on without one; the hit then has
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   const miss = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
   assert.equal(miss.headers['content-md5'], undefined);
-  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined, { deadlineMs: 5_000 });
+  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined);
   const hit = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
   assert.equal(hit.headers['content-md5'], image.files[0]?.md5);
 });
@@ -237,7 +235,7 @@ test('a wrong Content-MD5 breaks off the response that carried it; the blob is k
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   const miss = await rawRequest({ port: mirror.port, path: filePath(image.uuid) });
   assert.equal(miss.endedCleanly, false);
-  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined, { deadlineMs: 5_000 });
+  await until(() => mirror.app.downloads.progressOf(image.files[0]!.sha1) === undefined);
   const hit = await rawRequest({ port: mirror.port, path: filePath(image.uuid), hash: true });
   assert.equal(hit.headers['x-cache'], 'HIT');
   assert.equal(hit.headers['content-md5'], image.files[0]?.md5);
@@ -313,7 +311,7 @@ test('a part of a file that is still on its way does not end before the whole is
   });
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   const whole = rawRequest({ port: mirror.port, path: filePath(image.uuid) });
-  await until(() => (mirror.app.downloads.progressOf(image.files[0]!.sha1) ?? 0) > 300_000, { deadlineMs: 5_000 });
+  await until(() => (mirror.app.downloads.progressOf(image.files[0]!.sha1) ?? 0) > 300_000);
   const part = await rawRequest({ port: mirror.port, path: filePath(image.uuid), headers: { range: 'bytes=0-99999' } });
   assert.equal(part.status, 206);
   assert.equal(part.endedCleanly, false);
@@ -331,7 +329,7 @@ test('a manifest that gives the same bytes another size neither joins their down
   });
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   const whole = rawRequest({ port: mirror.port, path: filePath(right.uuid), hash: true });
-  await until(() => (mirror.app.downloads.progressOf(file!.sha1) ?? 0) > 600_000, { deadlineMs: 5_000 });
+  await until(() => (mirror.app.downloads.progressOf(file!.sha1) ?? 0) > 600_000);
   const short = await rawRequest({ port: mirror.port, path: filePath(wrong.uuid) });
   assert.equal(short.status, 503);
   assert.equal((await whole).sha1, file?.sha1);

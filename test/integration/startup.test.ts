@@ -57,7 +57,9 @@ test('a client that leaves while it waits for the first list harms nobody', asyn
   await using upstream = await startImageServer({ images: [image], steps: gate.steps });
   const mirror = await startMirror(t, { upstreams: [upstream.url], waitForCatalog: false });
   const ask = createAsk(mirror);
-  await assert.rejects(ask('/images', { signal: AbortSignal.timeout(50) }));
+  const leaves = new AbortController();
+  mirror.app.server.server.once('request', () => setTimeout(() => leaves.abort(), 50));
+  await assert.rejects(ask('/images', { signal: leaves.signal }));
   await gate.openAfter(mirror, 0);
   await until(async () => (await ask('/images')).status === 200);
   await until(() => mirror.log.linesOf(/response aborted/).length === 1);

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 export interface UntilOptions {
-  /** Default 5,000. */
+  /** Default 20,000: it only says how long a test that fails takes. */
   readonly deadlineMs?: number;
   /** Default 10. */
   readonly everyMs?: number;
@@ -17,7 +17,7 @@ type Falsy = false | 0 | '' | null | undefined;
  * Past the deadline it throws, saying what was awaited and what the last check gave.
  */
 export async function until<T>(check: () => T | Promise<T>, options: UntilOptions = {}): Promise<Exclude<T, Falsy>> {
-  const { deadlineMs = 5000, everyMs = 10, what = check.toString() } = options;
+  const { deadlineMs = 20_000, everyMs = 10, what = check.toString() } = options;
   const startedAtMs = performance.now();
   for (;;) {
     const { value, error } = await attempt(check);
