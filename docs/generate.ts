@@ -1,6 +1,6 @@
 /**
  * Writes docs/configuration.md from the configuration's schema, docs/commands.md from the commands, docs/metrics.md from the metrics,
- * and grafana/dashboards from the boards. `node docs/generate.ts` writes them; with `--check` it fails when a file is not what it would write.
+ * the page of the runbooks from docs/operations.md, and grafana/dashboards from the boards. `node docs/generate.ts` writes them; with `--check` it fails when a file is not what it would write.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
@@ -12,6 +12,7 @@ import { LIVE_KEYS } from '../src/config/reload.ts';
 import { CONFIG_KEYS } from '../src/config/schema.ts';
 import { commandsDocument } from './commands-document.ts';
 import { metricsDocument } from './metrics-document.ts';
+import { runbooksPage } from './runbooks-page.ts';
 import { boardText, createBoards } from '../grafana/boards.ts';
 
 const INTRODUCTION = `<!-- Written by docs/generate.ts (npm run docs) from src/config/schema.ts. Change that, not this. -->
@@ -96,6 +97,11 @@ async function main(args: readonly string[]): Promise<number> {
     { name: 'configuration.md', source: 'src/config/schema.ts', text: configurationDocument() },
     { name: 'commands.md', source: 'src/cli/commands.ts', text: commandsDocument() },
     { name: 'metrics.md', source: 'src/metrics/', text: await metricsDocument() },
+    {
+      name: '../config/prometheus/assets/imgapi-mirror-runbooks.html',
+      source: 'docs/operations.md',
+      text: runbooksPage(currentText('operations.md')),
+    },
     ...createBoards().map((board) => ({
       name: `../grafana/dashboards/${board.name}.json`,
       source: 'grafana/boards/',

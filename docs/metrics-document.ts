@@ -30,15 +30,17 @@ how to scrape it, and alerts.
 
 ## What it saves
 
-The files that clients got, what the WAN carried for all of it, and the part that was saved, over a day:
+The bytes of files that clients can use, what the WAN carried for all of it, and the part that was saved, over a day. What went out in answers that the mirror then broke off, as their
+bytes were wrong or an upstream failed, is no use to anybody and saves nothing:
 
 \`\`\`promql
-sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d]))
+sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d])) - sum by (instance) (increase(imgapi_mirror_file_broken_bytes_total[1d]))
 sum by (instance, cause) (increase(imgapi_mirror_upstream_cause_bytes_total[1d]))
-1 - sum by (instance) (increase(imgapi_mirror_upstream_response_bytes_total[1d])) / sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d]))
+1 - sum by (instance) (increase(imgapi_mirror_upstream_response_bytes_total[1d]))
+  / (sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d])) - sum by (instance) (increase(imgapi_mirror_file_broken_bytes_total[1d])))
 \`\`\`
 
-Causes: \`demand\`, a client waits; \`prefetch\`, nobody waits yet; \`revalidation\`, lists and channels, fetched again whether they changed or not; \`resume\`, what was there already and came again, because an
+Causes: \`demand\`, a client waits (or a command that asks for an image that is in no list); \`prefetch\`, no client waits yet, manifests and icons of what is prefetched included; \`revalidation\`, lists and channels, fetched again whether they changed or not; \`resume\`, what was there already and came again, because an
 upstream could not go on where a transfer had broken off. They add up to \`imgapi_mirror_upstream_response_bytes_total\`.
 `;
 
@@ -57,7 +59,7 @@ const SECTIONS: readonly { readonly title: string; readonly names: readonly stri
   { title: 'Storage', names: ['blob', 'cache_', 'partial_', 'evict'] },
   { title: 'Catalog and trust', names: ['catalog_', 'trust_'] },
   { title: 'Prefetch', names: ['prefetch_'] },
-  { title: 'The mirror itself', names: ['build_', 'config_', 'tls_'] },
+  { title: 'The mirror itself', names: ['ready', 'build_', 'config_', 'tls_'] },
 ];
 
 type Metric = MetricObjectWithValues<MetricValue<string>>;
@@ -124,7 +126,8 @@ function unitOf(name: string, type: Metric['type'], help: string): string {
 
 /** A mirror where nothing has happened. */
 const IDLE: Gauges = {
-  downloads: () => ({ running: 0, followers: 0 }),
+  readiness: async () => ({ isReady: true, isWritable: true }),
+  downloads: () => ({ running: 0, followers: 0, passing: 0 }),
   storage: async () => ({
     blobs: 0,
     bytes: 0,
@@ -145,6 +148,7 @@ const IDLE: Gauges = {
     runs: { schedule: { ok: 0, failed: 0, stopped: 0 }, hand: { ok: 0, failed: 0, stopped: 0 } },
     images: Object.fromEntries(PREFETCH_IMAGE_RESULTS.map((result) => [result, 0])),
     failing: 0,
+    unfinished: 0,
     succeededAtMs: undefined,
   }),
   bandwidths: () => [{ upstream: UPSTREAM, limit: undefined, throttledSeconds: 0 }],
@@ -158,6 +162,7 @@ const IDLE: Gauges = {
         upstream: UPSTREAM,
         images: 0,
         isUp: undefined,
+        isHeld: false,
         ageSeconds: undefined,
         dropped: 0,
         refreshes: { ok: 0, failed: 0, useless: 0, held: 0 },

@@ -7,9 +7,10 @@ import { createOperations } from './app/operations.ts';
 import { createPinRoom } from './app/pins.ts';
 import { createPrefetchRoom } from './app/prefetch.ts';
 import { readinessOf } from './app/readiness.ts';
+import { runningOf } from './app/running.ts';
 import { createScrubRoom } from './app/scrub.ts';
 import { createStorage } from './app/storage.ts';
-import { createTraces } from './app/traces.ts';
+import { createTraces, traceTransfers } from './app/traces.ts';
 import { createUpstreams } from './app/upstreams.ts';
 import type { SpaceKeeper } from './blobs/reservation.ts';
 import { createKnownImages } from './catalog/known-images.ts';
@@ -185,9 +186,9 @@ export function createApp(config: Config, deps: AppDeps): App {
           metrics.downloadSeconds.observe(seconds);
           eviction.nudge();
         },
-        onPassed: (isRight) => metrics.passed.inc({ result: isRight ? 'right' : 'failed' }),
+        onPassed: (result) => metrics.passed.inc({ result }),
         onAlone: () => metrics.passedAlone.inc(),
-        events: countTransfers(metrics),
+        ...traceTransfers(traces, countTransfers(metrics)),
       },
       {
         upstreams,
@@ -210,10 +211,8 @@ export function createApp(config: Config, deps: AppDeps): App {
 
   const diskUse = createDiskUse(storage, downloads, monotonicNow);
   const updateGauges = registerGauges(metrics.registry, {
-    downloads: () => {
-      const running = [...downloads.running];
-      return { running: running.length, followers: running.reduce((sum, { followers }) => sum + followers, 0) };
-    },
+    readiness: async () => readiness.state(SCRAPE_WAIT_MS),
+    downloads: () => runningOf(downloads),
     storage: async () => ({
       ...blobs.totals(),
       ...space.limits(),
@@ -259,6 +258,7 @@ export function createApp(config: Config, deps: AppDeps): App {
   });
   const readiness = readinessOf({
     dir,
+    isOffline: config.offline,
     catalog,
     index: imageIndex,
     isStopping: () => stopping.signal.aborted,

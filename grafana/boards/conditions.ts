@@ -32,13 +32,19 @@ const ABOVE_RESERVE = `(${of('imgapi_mirror_cache_free_bytes')} - ${of('imgapi_m
 /** By mirror: what is left until the nearer one of cache.maxBytes and cache.minFreeBytes. */
 export const ROOM_LEFT = least(BELOW_LIMIT, ABOVE_RESERVE);
 
+/** By mirror: 1 if it can serve, 0.5 if it cannot, 0 if it does not answer. */
+export const MIRROR_STATES = `0.5 + (${of('imgapi_mirror_ready')} == 0) or ${of('up')}`;
+
 /**
  * By mirror: how many of the two limits are nearer than eviction lets them come, as for the alert DiskNearLimit; NaN where the
  * disk does not tell. To a comparison that alone would be no.
  */
-export const LIMITS_NEAR = `${[BELOW_LIMIT, ABOVE_RESERVE]
+const LIMITS_NEAR = `${[BELOW_LIMIT, ABOVE_RESERVE]
   .map((left, at) => {
     const whole = at === 0 ? MAX : `(${left} + ${USED})`;
     return `(${left} < bool clamp_max(0.025 * ${whole}, 5 * 1024 ^ 3))`;
   })
   .join(' + ')} + 0 * (${ABOVE_RESERVE} + ${USED})`;
+
+/** By mirror: that, but 3 where the cache directory cannot be written, or does not answer. */
+export const DISK_STATES = `3 + (${of('imgapi_mirror_cache_writable')} == 0) or ${LIMITS_NEAR}`;

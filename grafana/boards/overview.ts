@@ -1,18 +1,19 @@
 /** Is it up, what does it save, is an upstream sick, will the disk last, is anything wrong with the bytes. */
 import { createBoard, type Board } from './board.ts';
-import { LIMITS_NEAR, ROOM_LEFT, SICK_UPSTREAMS } from './conditions.ts';
+import { DISK_STATES, MIRROR_STATES, ROOM_LEFT, SICK_UPSTREAMS } from './conditions.ts';
 import { MIRROR, increase, of, ofUpstreams, quantile, rate, share, sum, sumBy } from './expressions.ts';
 import { UNTOLD, graph, stat } from './panel.ts';
 
-const LAN = of('imgapi_mirror_file_response_bytes_total');
+const SENT = 'imgapi_mirror_file_response_bytes_total';
+/** Of those, what went out in answers that the mirror then broke off: whoever got it has to ask again. */
+const BROKEN = 'imgapi_mirror_file_broken_bytes_total';
 /** What cost the WAN nothing: stored files, and downloads that ran for others. */
 const FREE = 'result=~"hit|join"';
 const WAN = of('imgapi_mirror_upstream_response_bytes_total');
 const FILES = of('imgapi_mirror_cache_results_total', 'kind="file"');
 const FREE_FILES = of('imgapi_mirror_cache_results_total', 'kind="file"', FREE);
-const FREE_BYTES = of('imgapi_mirror_file_response_bytes_total', FREE);
 const REQUESTS = 'imgapi_mirror_http_requests_total';
-const FAILED = 'code="5xx"';
+const FAILED = 'code=~"5xx|broken"';
 /** What is refused on purpose, such as a flood of unknown uuids, is no measure of how well the rest is served. */
 const ANSWERED = 'code!="refused"';
 /** What hosts ask for; the rest is for operators and their programs. */
@@ -22,6 +23,11 @@ const UPSTREAM_REQUESTS = 'imgapi_mirror_upstream_requests_total';
 /** 1 - part/whole; never below 0, as where more was prefetched than served. */
 function saved(part: string, whole: string): string {
   return `clamp_min(1 - ${share(part, whole)}, 0)`;
+}
+
+/** Bytes of files that clients can use, `over` being `increase` or `rate`. */
+function served(over: (series: string) => string, ...matchers: readonly string[]): string {
+  return `(${sum(over(of(SENT, ...matchers)))} - ${sum(over(of(BROKEN, ...matchers)))})`;
 }
 
 /** By mirror, over the time shown. */
@@ -50,17 +56,22 @@ export function overviewBoard(): Board {
 const now = () => [
   stat({
     title: 'Up',
-    description: 'Whether Prometheus can scrape each mirror.',
+    description: 'Whether Prometheus can scrape each mirror, and whether it can serve (/_mirror/ready).',
     unit: 'state',
     width: 4,
     none: 'no mirror',
-    words: { 1: { text: 'up', color: 'green' }, 0: { text: 'down', color: 'red' } },
+    words: {
+      1: { text: 'up', color: 'green' },
+      0.5: { text: 'not ready', color: 'red' },
+      0: { text: 'down', color: 'red' },
+    },
     leadsTo: 'process',
-    queries: { '{{instance}}': of('up') },
+    queries: { '{{instance}}': MIRROR_STATES },
   }),
   stat({
     title: 'Answered with an error',
-    description: 'Share of what hosts asked for that was answered 5xx, in the time shown; lists, manifests and files.',
+    description:
+      'Share of what hosts asked for that was answered 5xx, or broken off by the mirror, in the time shown; lists, manifests and files.',
     unit: 'ratio',
     width: 4,
     decimals: 1,
@@ -75,22 +86,23 @@ const now = () => [
   }),
   stat({
     title: 'WAN saved',
-    description: 'Share of the bytes of files sent to clients that did not come over the WAN, in the time shown.',
+    description:
+      'Share of the bytes of files sent to clients, and not broken off, that did not come over the WAN, in the time shown.',
     unit: 'ratio',
     width: 4,
     decimals: 1,
-    none: 'nothing sent',
-    queries: { saved: saved(sum(increase(WAN)), sum(increase(LAN))) },
+    none: 'nothing served',
+    queries: { saved: saved(sum(increase(WAN)), served(increase)) },
   }),
   stat({
     title: 'WAN bytes saved',
     description:
-      'Bytes of files sent to clients less all bytes from upstreams, in the time shown; below 0 after more was prefetched.',
+      'Bytes of files sent, and not broken off, less all bytes from upstreams, in the time shown; below 0 after prefetches.',
     unit: 'bytes',
     width: 4,
     color: 'yellow',
     steps: [{ from: 0, color: 'green' }],
-    queries: { saved: `${sum(increase(LAN))} - ${sum(increase(WAN))}` },
+    queries: { saved: `${served(increase)} - ${sum(increase(WAN))}` },
   }),
   stat({
     title: 'Upstreams in trouble',
@@ -118,7 +130,8 @@ const now = () => [
 const diskAndBytes = () => [
   stat({
     title: 'Disk',
-    description: 'Nearly full: nearer to a limit than eviction lets it come, as it finds nothing more that may go.',
+    description:
+      'Nearly full: eviction finds nothing more that may go; fails: it cannot be written, or does not answer.',
     unit: 'state',
     width: 4,
     none: 'no mirror',
@@ -126,10 +139,11 @@ const diskAndBytes = () => [
       0: { text: 'has room', color: 'green' },
       1: { text: 'nearly full', color: 'red' },
       2: { text: 'nearly full', color: 'red' },
+      3: { text: 'fails', color: 'red' },
       ...UNTOLD,
     },
     leadsTo: 'storage',
-    queries: { '{{instance}}': LIMITS_NEAR },
+    queries: { '{{instance}}': DISK_STATES },
   }),
   stat({
     title: 'Room left',
@@ -190,23 +204,25 @@ const diskAndBytes = () => [
 const savings = () => [
   graph({
     title: 'Throughput, LAN and WAN',
-    description: 'Files to clients, and all that came from upstreams: the gap between them is what the mirror saves.',
+    description:
+      'Files to clients, and all that came from upstreams: the gap is what the mirror saves, but for what it broke off.',
     unit: 'bytesPerSecond',
     width: 12,
     queries: {
-      'LAN: files to clients': sum(rate(LAN)),
+      'LAN: files to clients': sum(rate(of(SENT))),
       'WAN: from upstreams': sum(rate(WAN)),
     },
   }),
   graph({
     title: 'Hit ratio of files',
     description:
-      'Share of files, by their bytes and by their requests, that cost the WAN nothing: stored, or joined while they came.',
+      'Share of files, by bytes and by requests, that cost the WAN nothing: stored, or joined; what was broken off is none.',
     unit: 'ratio',
     width: 12,
     max: 1,
     queries: {
-      'by bytes': share(sum(rate(FREE_BYTES)), sum(rate(LAN))),
+      // Bytes count as they go out, and as broken off at the end: for a moment these may be more.
+      'by bytes': `clamp(${share(served(rate, FREE), served(rate))}, 0, 1)`,
       'by requests': share(sum(rate(FREE_FILES)), sum(rate(FILES))),
     },
   }),
@@ -266,7 +282,7 @@ const clients = () => [
   graph({
     title: 'Requests by answer',
     description:
-      'Requests that are over, by status class; none: the client left before there was one; refused: a 5xx that is meant.',
+      'By status class; broken: broken off by the mirror; none: the client left before; refused: a 5xx that is meant.',
     unit: 'requestsPerSecond',
     width: 6,
     isStacked: true,
@@ -274,8 +290,7 @@ const clients = () => [
   }),
   graph({
     title: 'Sent by route',
-    description:
-      'Bytes per second of all bodies sent, by what was asked for; those of files are the LAN side of savings.',
+    description: 'Bytes per second of all bodies sent, by what was asked for; what savings count is those of files.',
     unit: 'bytesPerSecond',
     width: 6,
     isStacked: true,
@@ -283,7 +298,8 @@ const clients = () => [
   }),
   graph({
     title: 'Where answers came from',
-    description: 'Answers by kind and cache result; stale: an upstream could not be asked; pass: no room on disk.',
+    description:
+      'Answers but errors, by kind and cache result; stale: an upstream could not be asked; pass: no room on disk.',
     unit: 'requestsPerSecond',
     width: 6,
     isStacked: true,
@@ -314,7 +330,8 @@ const disk = () => [
 const errors = () => [
   graph({
     title: 'Failed requests',
-    description: 'Share of requests that were answered 5xx, by route; ready answers so while a mirror cannot serve.',
+    description:
+      'Share of requests answered 5xx, or broken off by the mirror, by route; ready answers so while it cannot serve.',
     unit: 'ratio',
     width: 8,
     max: 1,
@@ -324,7 +341,8 @@ const errors = () => [
   }),
   graph({
     title: 'Broken off and refused',
-    description: 'Responses that did not reach their end, but for those of open pages; and requests refused by client.',
+    description:
+      'Responses that did not reach their end, by either side, but for those of open pages; requests refused by client.',
     unit: 'eventsPerSecond',
     width: 8,
     queries: {

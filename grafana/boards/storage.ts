@@ -24,7 +24,7 @@ const room = () => [
     title: 'Used of cache.maxBytes',
     description: 'Share taken of it; files begin to go with 5 % (10 GiB at most) left, least recently used first.',
     unit: 'ratio',
-    width: 4,
+    width: 3,
     decimals: 1,
     none: 'no limit',
     words: UNTOLD,
@@ -42,14 +42,14 @@ const room = () => [
     title: 'Stored files',
     description: 'Files that are whole and checked; images share those they have in common.',
     unit: 'count',
-    width: 4,
+    width: 3,
     queries: { '{{instance}}': of('imgapi_mirror_blobs') },
   }),
   stat({
     title: 'Quarantined files',
     description: 'Files that failed their SHA-1 and are kept for a look at them.',
     unit: 'count',
-    width: 4,
+    width: 3,
     words: UNTOLD,
     steps: [{ from: 1, color: 'orange' }],
     queries: { '{{instance}}': of('imgapi_mirror_quarantined_files') },
@@ -58,7 +58,7 @@ const room = () => [
     title: 'Images in conflict',
     description: 'Images of which an upstream says other than what was first seen; that stays in force until accepted.',
     unit: 'count',
-    width: 4,
+    width: 3,
     steps: [{ from: 1, color: 'orange' }],
     queries: { '{{instance}}': of('imgapi_mirror_catalog_conflicts') },
   }),
@@ -69,6 +69,16 @@ const room = () => [
     width: 4,
     none: 'not yet',
     queries: { '{{instance}}': since(of('imgapi_mirror_prefetch_last_success_timestamp_seconds')) },
+  }),
+  stat({
+    title: 'Cache directory',
+    description:
+      'Whether it can be written; while it cannot, or does not answer, files are passed through and not kept.',
+    unit: 'state',
+    width: 4,
+    none: 'no mirror',
+    words: { 1: { text: 'can be written', color: 'green' }, 0: { text: 'fails', color: 'red' } },
+    queries: { '{{instance}}': of('imgapi_mirror_cache_writable') },
   }),
   graph({
     title: 'Cache and its limit',
@@ -128,7 +138,7 @@ const downloads = () => [
   graph({
     title: 'Downloads by result',
     description:
-      'Unstored: right but not kept; mismatch: wrong bytes; absent: no upstream has it; aborted: with its last client, at a stop.',
+      'Disk: not kept, as it failed; mismatch: wrong bytes; absent: no upstream has it; aborted: with its last client, at a stop.',
     unit: 'perHour',
     width: 8,
     isStacked: true,
@@ -147,7 +157,7 @@ const downloads = () => [
   graph({
     title: 'Passed through',
     description:
-      'Upstream streams of transfers without room on disk, and clients that fell behind one and went on alone.',
+      'Upstream streams of what has no place on disk; aborted: with the last client; alone: clients that fell behind one.',
     unit: 'perHour',
     width: 8,
     queries: {
@@ -156,18 +166,25 @@ const downloads = () => [
     },
   }),
   graph({
+    title: 'Passed through now',
+    description: 'Upstream streams under way of what has no place on disk; clients in step share one.',
+    unit: 'count',
+    width: 8,
+    queries: { '{{instance}}': of('imgapi_mirror_pass_throughs_running') },
+  }),
+  graph({
     title: 'Resumed transfers',
     description:
       'Range: gone on at the byte asked for; skip: begun anew and skipped; partial: a file left on disk taken up.',
     unit: 'perHour',
-    width: 12,
+    width: 8,
     queries: { '{{mode}}': sumBy('mode', perHour(of('imgapi_mirror_transfer_resumes_total'))) },
   }),
   graph({
     title: 'Bytes not fetched again',
     description: 'Bytes that were there when a transfer was gone on with; those of skip did come again.',
     unit: 'bytesPerSecond',
-    width: 12,
+    width: 8,
     queries: { '{{mode}}': sumBy('mode', rate(of('imgapi_mirror_transfer_resumed_bytes_total'))) },
   }),
 ];
@@ -182,11 +199,20 @@ const prefetch = () => [
     steps: [{ from: 1, color: 'orange' }],
     queries: { '{{instance}}': of('imgapi_mirror_prefetch_failing') },
   }),
+  stat({
+    title: 'Hours too short',
+    description: 'How many times in a row the hours of a prefetch ended before it was through; of several the most.',
+    unit: 'count',
+    width: 4,
+    decimals: 0,
+    steps: [{ from: 3, color: 'orange' }],
+    queries: { '{{instance}}': of('imgapi_mirror_prefetch_unfinished') },
+  }),
   graph({
     title: 'Prefetched images',
     description: 'Images that prefetches were through with; already: nothing of it was missing.',
     unit: 'perHour',
-    width: 10,
+    width: 8,
     isStacked: true,
     queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_prefetch_images_total'))) },
   }),
@@ -194,7 +220,7 @@ const prefetch = () => [
     title: 'Prefetches that are over',
     description: 'Failed: an image failed, or it could not begin; stopped: its hours were over, it goes on next time.',
     unit: 'perHour',
-    width: 10,
+    width: 8,
     isStacked: true,
     queries: { '{{result}}': sumBy('result', perHour(of('imgapi_mirror_prefetch_runs_total'))) },
   }),

@@ -28,7 +28,7 @@ const state = () => [
     description:
       'How the list comes, where that goes worst; old: unconfirmed for three refreshes; offline, and at the start: not asked.',
     unit: 'state',
-    width: 8,
+    width: 6,
     none: 'no upstream',
     words: {
       1: { text: 'up', color: 'green' },
@@ -39,10 +39,19 @@ const state = () => [
     queries: { '{{upstream}}': LIST_STATES },
   }),
   stat({
+    title: 'Held back',
+    description: 'Whether the newest list was empty or shrank and was not taken; refresh --accept takes it.',
+    unit: 'state',
+    width: 6,
+    none: 'no upstream',
+    words: { 0: { text: 'taken', color: 'green' }, 1: { text: 'held back', color: 'orange' } },
+    queries: { '{{upstream}}': `max by (upstream) (${ofUpstreams('imgapi_mirror_upstream_list_held')})` },
+  }),
+  stat({
     title: 'Breakers',
     description: 'Open: it has failed lately and others are asked first. Half-open: the next request tries it.',
     unit: 'state',
-    width: 8,
+    width: 6,
     none: 'no upstream',
     words: {
       0: { text: 'closed', color: 'green' },
@@ -58,7 +67,7 @@ const state = () => [
     description:
       'Since the upstream last confirmed its list, in times of catalog.refreshEvery; a stale list is still served.',
     unit: 'count',
-    width: 8,
+    width: 6,
     decimals: 1,
     none: 'never confirmed',
     steps: [

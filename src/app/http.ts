@@ -157,7 +157,10 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
     },
   );
   apiRoutes(server, { operations: rooms.operations, access, sendJson, log, stopping: rooms.stopping });
-  const page = createPage({ operations: rooms.operations, version: PRODUCT.version, now });
+  const page = createPage(
+    { operations: rooms.operations, version: PRODUCT.version, now },
+    { hasToken: rooms.deps.adminToken !== undefined, hasMetrics: options.isMetricsServed },
+  );
   pageRoute(server, { page, compressor, stopping: rooms.stopping });
   eventsRoute(server, { operations: rooms.operations, stopping: rooms.stopping, log, monotonicNow });
   readyRoute(server, { sendJson, readiness: rooms.readiness });
@@ -175,7 +178,8 @@ export function createHttp(rooms: HttpRooms, options: HttpOptions): Http {
 }
 
 function logRequest(log: Log, request: FinishedRequest): void {
-  const { requestId: reqId, seconds, isAborted, isMeant: _, ...rest } = request;
-  const line = { reqId, ...rest, durationMs: Math.round(seconds * 1000), ...(isAborted ? { aborted: true } : {}) };
+  const { requestId: reqId, seconds, isAborted, isBroken, isMeant: _, ...rest } = request;
+  const end = { ...(isAborted ? { aborted: true } : {}), ...(isBroken ? { broken: true } : {}) };
+  const line = { reqId, ...rest, durationMs: Math.round(seconds * 1000), ...end };
   log.info(line, isAborted ? 'response aborted' : 'response finished');
 }

@@ -42,6 +42,8 @@ export interface PrefetchStats {
   readonly images: Readonly<Record<string, number>>;
   /** Configured entries whose last run failed. */
   readonly failing: number;
+  /** How many times in a row the hours of one of them have ended before it was through; of several the most. */
+  readonly unfinished: number;
   /** ms since the epoch; undefined: no run has ended well yet. */
   readonly succeededAtMs: number | undefined;
 }
@@ -76,7 +78,13 @@ export function createPrefetchRoom(
   const concurrency = Math.min(MAX_CONCURRENCY, slots);
   const deps = {
     ...parts,
-    selection: createSelection({ known, facts, resolver, whenCounted: async () => storage.whenCounted }),
+    selection: createSelection({
+      known,
+      facts,
+      resolver,
+      whenCounted: async () => storage.whenCounted,
+      priority: 'prefetch',
+    }),
     isStored: (sha1: Sha1Hex) => storage.blobs.upkeep.has(sha1),
     room: async () => storage.space.room(),
     previewEviction: async (bytes: number) => storage.eviction.preview(bytes),
@@ -86,7 +94,7 @@ export function createPrefetchRoom(
       const feed = parts.catalog.feeds().find((candidate) => candidate.upstream.name === upstream);
       const target = feed?.channelFor(undefined);
       const channel = target?.kind === 'ask' ? target.channel : undefined;
-      await parts.icons.get({ manifest, upstream, channel, requestId: randomUUID() });
+      await parts.icons.get({ manifest, upstream, channel, requestId: randomUUID(), priority: 'prefetch' });
     },
     log,
   };
@@ -127,6 +135,9 @@ export function createPrefetchRoom(
       images,
       get failing() {
         return schedule.failing;
+      },
+      get unfinished() {
+        return schedule.unfinished;
       },
       get succeededAtMs() {
         return succeededAtMs;

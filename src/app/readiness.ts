@@ -1,19 +1,21 @@
 /** Whether this mirror can serve, from its rooms. */
-import { probeDir } from '../blobs/probe-dir.ts';
+import { lookInto, probeDir } from '../blobs/probe-dir.ts';
 import type { Catalog } from '../catalog/catalog.ts';
 import { createReadiness, type Readiness } from '../operations/ready.ts';
 import type { ImageIndex } from '../records/image-index.ts';
 
 export function readinessOf(rooms: {
   readonly dir: string;
+  readonly isOffline: boolean;
   readonly catalog: Pick<Catalog, 'peek' | 'state'>;
   readonly index: Pick<ImageIndex, 'images'>;
   readonly isStopping: () => boolean;
   readonly monotonicNow: () => number;
 }): Readiness {
-  const { dir, catalog, index, isStopping, monotonicNow } = rooms;
+  const { dir, isOffline, catalog, index, isStopping, monotonicNow } = rooms;
   return createReadiness({
     isStopping,
+    isOffline,
     hasList: () => catalog.peek(undefined) !== undefined,
     problems: () =>
       catalog
@@ -21,7 +23,11 @@ export function readinessOf(rooms: {
         .upstreams.flatMap(({ upstream, problem }) =>
           problem === undefined ? [] : `upstream ${upstream}: ${problem}`,
         ),
-    hasKept: async () => (await index.images()).length > 0,
+    async hasKept() {
+      // The index remembers what it has read.
+      await lookInto(dir);
+      return (await index.images()).length > 0;
+    },
     probe: async () => probeDir(dir),
     monotonicNow,
   });

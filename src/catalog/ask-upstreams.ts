@@ -8,6 +8,7 @@ import { isLoop } from '../imgapi/errors.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import { parseManifest } from '../imgapi/manifest.ts';
 import type { UpstreamHealth } from '../upstream/health.ts';
+import type { Urgency } from '../upstream/urgency.ts';
 import type { Feed } from './feed.ts';
 import type { LookupBudget } from './lookup-budget.ts';
 import type { CatalogEntry } from './merge.ts';
@@ -31,6 +32,7 @@ export interface Question {
   readonly uuid: ImageUuid;
   readonly channel: string | undefined;
   readonly requestId: string;
+  readonly urgency: Urgency;
   /** True: a known image names it; no budget is touched. */
   readonly isKnownOrigin: boolean;
 }
@@ -117,7 +119,7 @@ export function createAskUpstreams(
   };
 
   async function askOne(question: Question, feed: Feed, signal: AbortSignal): Promise<LookupAnswer> {
-    const { uuid, requestId } = question;
+    const { uuid, requestId, urgency } = question;
     const target = feed.channelFor(question.channel);
     if (target.kind === 'absent') return { kind: 'absent' };
     const { name } = feed.upstream;
@@ -127,7 +129,7 @@ export function createAskUpstreams(
         const why = `upstream ${name}: too many images that no list has are asked for, try later`;
         return { kind: 'unknown', why, isRefused: true };
       }
-      const answer = await feed.upstream.manifest({ uuid, channel: target.channel, requestId, signal });
+      const answer = await feed.upstream.manifest({ uuid, channel: target.channel, requestId, urgency, signal });
       if (answer.kind === 'absent') return answer;
       const parsed = parseManifest(answer.json, { requirePublished: false });
       if (parsed.ok) return { kind: 'found', entry: createEntry(parsed.manifest, name) };

@@ -11,6 +11,7 @@ import { parseManifest } from '../imgapi/manifest.ts';
 import type { KeptManifests } from '../records/kept-manifests.ts';
 import type { Records } from '../records/records.ts';
 import type { Trust } from '../trust/trust.ts';
+import { createUrgency, type ChangingUrgency, type Priority, type Urgency } from '../upstream/urgency.ts';
 import { createAskUpstreams, type AskUpstreamsDeps, type LookupAnswer, type UnknownAnswer } from './ask-upstreams.ts';
 import type { Catalog } from './catalog.ts';
 import { createKnownOrigins } from './known-origins.ts';
@@ -32,6 +33,8 @@ export interface ResolveRequest {
   readonly uuid: ImageUuid;
   readonly channel: string | undefined;
   readonly requestId: string;
+  /** What it is for. One that is shared is a demand as soon as one of them is. Default `demand`. */
+  readonly priority?: Priority;
 }
 
 export interface Resolver {
@@ -71,7 +74,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
   const precedenceWaitMs = options.precedenceWaitMs ?? 2_000;
   const maxLookups = options.maxLookups ?? 200;
   const abort = new AbortController();
-  const running = new Map<string, Promise<Resolution>>();
+  const running = new Map<string, { readonly resolution: Promise<Resolution>; readonly urgency: ChangingUrgency }>();
   const origins = createKnownOrigins(deps);
   const askUpstreams = createAskUpstreams(
     { ...deps, feeds: () => deps.catalog.feeds(), isKeptOrigin: async (uuid) => origins.isKept(uuid) },
@@ -80,7 +83,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
   let asking = 0;
 
   async function resolve(request: ResolveRequest): Promise<Resolution> {
-    const { uuid, channel } = request;
+    const { uuid, channel, priority = 'demand' } = request;
     await deps.catalog.checkChannel(channel);
     const view = deps.catalog.peek(channel);
     const listed = view?.snapshot.get(uuid);
@@ -92,15 +95,17 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     const key = `${uuid} ${channel ?? ''}`;
     const shared = running.get(key);
     if (shared !== undefined) {
-      const resolution = await shared;
+      if (priority === 'demand') shared.urgency.upgrade();
+      const resolution = await shared.resolution;
       return resolution.kind === 'found' && resolution.cache === 'MISS' ? { ...resolution, cache: 'JOIN' } : resolution;
     }
-    const lookup = lookUp(request).finally(() => running.delete(key));
-    running.set(key, lookup);
-    return lookup;
+    const urgency = createUrgency(priority);
+    const resolution = lookUp(request, urgency).finally(() => running.delete(key));
+    running.set(key, { resolution, urgency });
+    return resolution;
   }
 
-  async function lookUp(request: ResolveRequest): Promise<Resolution> {
+  async function lookUp(request: ResolveRequest, urgency: Urgency): Promise<Resolution> {
     const { uuid, channel } = request;
     const saved = await savedLookup(request);
     if (saved !== undefined && deps.now() - saved.fetchedAtMs < options.lookupFreshMs) {
@@ -123,7 +128,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
       return (await keptImage(request)) ?? { kind: 'absent' };
     }
     const { generation } = deps.records.negatives;
-    const answer = await ask(request);
+    const answer = await ask(request, urgency);
     if (answer.kind === 'found') {
       const { manifest, upstream } = answer.entry;
       origins.note(manifest);
@@ -147,7 +152,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     throw unknown(uuid, answer);
   }
 
-  async function ask(request: ResolveRequest): Promise<LookupAnswer> {
+  async function ask(request: ResolveRequest, urgency: Urgency): Promise<LookupAnswer> {
     const snapshots = [request.channel, undefined].map((channel) => deps.catalog.peek(channel)?.snapshot);
     const isKnownOrigin = origins.has(request.uuid, snapshots);
     if (asking >= maxLookups && !isKnownOrigin) {
@@ -156,7 +161,7 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
     }
     asking += 1;
     try {
-      return await askUpstreams({ ...request, isKnownOrigin }, abort.signal);
+      return await askUpstreams({ ...request, urgency, isKnownOrigin }, abort.signal);
     } finally {
       asking -= 1;
     }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { escape } from '../config/problem.ts';
 import { counted, roughSize, roughTime } from '../config/units.ts';
+import type { RunningDownload } from '../operations/downloads.ts';
 import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
 import { barLine } from './bars.ts';
 import { EXIT, type CommandIo } from './io.ts';
@@ -77,6 +78,7 @@ function linesOf(found: StatusResult, url: string | undefined, rates: Rates | un
   const rows: readonly Row[] = [
     ['mirror', `${where}, version ${found.version}${found.offline ? ', offline' : ''}`],
     ...(isRunning ? [['started', found.startedAt] satisfies Row] : []),
+    ...(isRunning ? readinessRows(found.readiness) : []),
     [
       'images',
       `${catalog.images} listed, ${counted(storage.blobs, 'file')} stored, ${storage.pinned} pinned, ${catalog.conflicts} in conflict`,
@@ -96,19 +98,33 @@ function linesOf(found: StatusResult, url: string | undefined, rates: Rates | un
     '',
     ...tableLines(UPSTREAM_COLUMNS, found.upstreams),
     ...(found.downloads.length === 0 ? [] : ['']),
-    ...found.downloads.map(({ sha1, image, received, size, followers, priority }) =>
+    ...found.downloads.map(({ sha1, image, received, size, ...transfer }) =>
       barLine(
         {
           // What is cut off for want of width is the uuid's end.
           label: image === null ? sha1 : `${image.name} ${image.version} ${image.uuid}`.trim(),
           done: received,
           total: size,
-          note: priority === 'prefetch' ? 'prefetch' : `${followers} follow`,
+          note: noteOf(transfer),
         },
         40,
       ),
     ),
   ];
+}
+
+/** Where nothing is wrong there is nothing to say. */
+function readinessRows({ ready, reasons }: StatusResult['readiness']): readonly Row[] {
+  return reasons.map((reason) => [ready ? 'trouble' : 'not ready', reason]);
+}
+
+function noteOf({
+  followers,
+  priority,
+  passedThrough,
+}: Pick<RunningDownload, 'followers' | 'priority' | 'passedThrough'>): string {
+  if (priority === 'prefetch') return 'prefetch';
+  return passedThrough ? `passed through to ${followers}` : `${followers} follow`;
 }
 
 /** Since the start, so only of a mirror that runs. */

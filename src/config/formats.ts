@@ -43,6 +43,9 @@ const FORMATS = {
 
   'http-url': checkHttpUrl,
 
+  'collector-url': (text: string): FormatResult =>
+    checkBaseUrl(text, { credentials: 'headers come from the variable OTEL_EXPORTER_OTLP_HEADERS' }),
+
   'upstream-name': (text: string): FormatResult => {
     // The name of the upstream that imported images form.
     if (text.toLowerCase() === IMPORTED) return { wants: 'another name (this one is for imported images)' };
@@ -125,11 +128,20 @@ export function isUpstreamName(text: string): boolean {
 
 /** A base URL: http or https, no query, fragment or credentials. The result has no slash at its end, so that paths can be put behind it. */
 export function checkHttpUrl(text: string): FormatResult {
+  return checkBaseUrl(text, {
+    credentials: 'they belong in headers.Authorization',
+    query: 'a channel has a key of its own',
+  });
+}
+
+/** `instead`: where what is no part of it is to go. */
+function checkBaseUrl(text: string, instead: { readonly credentials: string; readonly query?: string }): FormatResult {
   const url = httpUrl(text);
   if (url === undefined) return { wants: 'an http:// or https:// URL' };
   if (url.username !== '' || url.password !== '')
-    return { wants: 'a URL without credentials (they belong in headers.Authorization)' };
-  if (/[?#]/.test(text)) return { wants: 'a URL without query or fragment (a channel has a key of its own)' };
+    return { wants: `a URL without credentials (${instead.credentials})` };
+  if (/[?#]/.test(text))
+    return { wants: `a URL without query or fragment${instead.query === undefined ? '' : ` (${instead.query})`}` };
   return { value: url.href.replace(/\/+$/, '') };
 }
 

@@ -10,10 +10,10 @@ export const tracing = section(
   {
     endpoint: nullable(
       text({
-        format: 'http-url',
+        format: 'collector-url',
         example: 'http://collector.example.com:4318/v1/traces',
         description:
-          'Where spans are sent, as JSON over OTLP/HTTP; without a path, to `/v1/traces` there. Null traces nothing and costs nothing. Headers for it come from the variable `OTEL_EXPORTER_OTLP_HEADERS`.',
+          'Where spans are sent, as JSON over OTLP/HTTP; without a path, to `/v1/traces` there. Null traces nothing and costs nothing. It takes no credentials and no query: headers for it come from the variable `OTEL_EXPORTER_OTLP_HEADERS`, such as `Authorization=Bearer%20...`.',
       }),
     ),
     samplePercent: integer({

@@ -1,12 +1,12 @@
 /** What a mirror says of itself that wants somebody's decision or a look: its status, read as any other client may. */
 import { isJsonObject } from '../blobs/json-file.ts';
 import { counted } from '../config/units.ts';
-import { ok, warning, type Finding, type Report } from './finding.ts';
+import { ok, problem, warning, type Finding, type Report } from './finding.ts';
 import { parseAnswer } from './json-answer.ts';
 import { ProbeError, type Probe } from './probe.ts';
 
 const STATUS_BYTES = 4 * 2 ** 20;
-const NOTHING = 'no list is held back, no image is in conflict, no file in quarantine';
+const NOTHING = 'no list is held back, no image is in conflict, no file in quarantine, and it is ready';
 
 /** Reports what it says; nothing where there is no status to be had: a server of another kind has none. */
 export async function checkStatus(of: {
@@ -31,6 +31,7 @@ export async function checkStatus(of: {
   const { url } = probe;
   const upstreams = Array.isArray(status.upstreams) ? status.upstreams.filter(isJsonObject) : [];
   const findings = [
+    ...readinessFindings(status.readiness),
     ...upstreams.flatMap(listFindings),
     ...conflictFindings(countOf(status.catalog.conflicts)),
     ...quarantineFindings(countOf(status.storage.quarantinedFiles), status.dir),
@@ -40,15 +41,27 @@ export async function checkStatus(of: {
   for (const finding of findings) report({ ...finding, found: `${url}: ${finding.found}` });
 }
 
-function listFindings({ name, problem, held, listConfirmedAt }: Readonly<Record<string, unknown>>): Finding[] {
-  if (typeof problem !== 'string') return [];
+/** `reasons` of a mirror that is ready say what is wrong all the same. */
+function readinessFindings(readiness: unknown): Finding[] {
+  if (!isJsonObject(readiness) || !Array.isArray(readiness.reasons)) return [];
+  const { ready, reasons } = readiness;
+  return reasons.map((reason) => {
+    const todo = 'imgapi-mirror status shows the rest; what to do about a disk is in docs/operations.md';
+    return ready === true
+      ? warning('mirror', `ready, but ${String(reason)}`, todo)
+      : problem('mirror', `not ready: ${String(reason)}`, todo);
+  });
+}
+
+function listFindings({ name, problem: why, held, listConfirmedAt }: Readonly<Record<string, unknown>>): Finding[] {
+  if (typeof why !== 'string') return [];
   const inForce =
     typeof listConfirmedAt === 'string' ? 'the last good one stays in force' : 'there is no list of it yet';
   const todo =
     held === true
       ? 'ask its operators; if it is meant so: imgapi-mirror refresh --accept'
       : `${inForce}; imgapi-mirror refresh asks for it again now`;
-  return [warning('upstream', `list of ${String(name)}: ${problem}`, todo)];
+  return [warning('upstream', `list of ${String(name)}: ${why}`, todo)];
 }
 
 function conflictFindings(conflicts: number): Finding[] {

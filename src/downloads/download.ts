@@ -19,13 +19,16 @@ import { createTarget, transferBlob, type TransferDeps, type TransferTarget } fr
 import { createSourceValidators, type SourceValidators } from './validators.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
 
-/** How a download ended. `mismatch`: the bytes were not what the manifest says; `absent`: no source has the file it lists. */
-export type DownloadResult = 'stored' | 'unstored' | 'mismatch' | 'failed' | 'absent' | 'aborted';
+/**
+ * How a download ended. `disk`: this machine's disk failed, its clients are served all the same; `mismatch`: the bytes were not
+ * what the manifest says; `absent`: no source has the file it lists.
+ */
+export type DownloadResult = 'stored' | 'disk' | 'mismatch' | 'failed' | 'absent' | 'aborted';
 
 /** Every result, for priming metrics. */
 export const DOWNLOAD_RESULTS: readonly DownloadResult[] = [
   'stored',
-  'unstored',
+  'disk',
   'mismatch',
   'failed',
   'absent',
@@ -144,13 +147,19 @@ export function startDownload(
       const failure = toFollowerError(error);
       headers.reject(failure);
       file.fail(failure);
-      const result = abort.signal.aborted ? 'aborted' : failure.isMeant ? 'absent' : 'failed';
+      const result = resultOf(error);
       const line = { err: error, sha1: wanted.sha1, written: file.written, reqId: wanted.requestId };
       if (result === 'aborted') deps.log.info(line, 'download given up');
-      else deps.log.error(line, 'download failed');
+      else deps.log.error(line, result === 'disk' ? 'download could not be stored' : 'download failed');
       return end(result);
     },
   );
+
+  function resultOf(error: unknown): DownloadResult {
+    if (abort.signal.aborted) return 'aborted';
+    if (isStorageFailure(error)) return 'disk';
+    return error instanceof MirrorError && error.isMeant ? 'absent' : 'failed';
+  }
 
   function end(result: DownloadResult): DownloadEnd {
     isOver = true;
@@ -276,7 +285,13 @@ export function startDownload(
     // Of bytes that came in parts nobody knows whose were wrong: they are fetched whole before anyone is blamed.
     if (!isMixed || options.isWhole) deps.onWrongBytes(upstreams);
     file.fail(error);
-    await partial.quarantine({ why: 'sha1 mismatch', expected: sha1, found, size, upstreams, isMixed });
+    try {
+      await partial.quarantine({ why: 'sha1 mismatch', expected: sha1, found, size, upstreams, isMixed });
+    } catch (failure) {
+      // They were wrong all the same; nobody but who would look at them misses them.
+      deps.log.warn({ err: failure, path: partial.path }, 'wrong bytes could not be quarantined');
+      await discard(partial);
+    }
     return 'mismatch';
   }
 
@@ -290,7 +305,7 @@ export function startDownload(
       // The bytes are right and the followers shall have them; only keeping them has failed.
       deps.log.error({ err: error, sha1, reqId: wanted.requestId }, 'download could not be stored');
       await discard(partial);
-      result = 'unstored';
+      result = 'disk';
     }
     if (announced !== undefined && announced !== digests.md5) {
       const { requestId: reqId } = wanted;

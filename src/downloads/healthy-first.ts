@@ -46,6 +46,9 @@ export function healthyFirst(downloads: Downloads, deps: HealthyFirstDeps): Down
     get running() {
       return downloads.running;
     },
+    get passing() {
+      return downloads.passing;
+    },
     obtain: async (wanted) => downloads.obtain(inOrder(wanted)),
   };
 }

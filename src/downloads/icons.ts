@@ -12,6 +12,7 @@ import { sha1Of, type ImageUuid, type Sha1Hex } from '../imgapi/ids.ts';
 import type { Manifest } from '../imgapi/manifest.ts';
 import { keptUpstream, type KeptManifests } from '../records/kept-manifests.ts';
 import type { Upstream } from '../upstream/upstream.ts';
+import { createUrgency, type ChangingUrgency, type Priority, type Urgency } from '../upstream/urgency.ts';
 
 export interface Icon {
   readonly bytes: Buffer;
@@ -29,6 +30,8 @@ export interface IconRequest {
   /** The channel to name to the upstream. */
   readonly channel: string | undefined;
   readonly requestId: string;
+  /** What it is for. One that is shared is a demand as soon as one of them is. Default `demand`. */
+  readonly priority?: Priority;
 }
 
 export interface Icons {
@@ -51,7 +54,7 @@ export interface IconsDeps {
 }
 
 export function createIcons(deps: IconsDeps): Icons {
-  const running = new Map<ImageUuid, Promise<Icon | undefined>>();
+  const running = new Map<ImageUuid, { readonly icon: Promise<Icon | undefined>; readonly urgency: ChangingUrgency }>();
   const abort = new AbortController();
 
   async function stored(uuid: ImageUuid): Promise<Icon | undefined> {
@@ -66,7 +69,7 @@ export function createIcons(deps: IconsDeps): Icons {
     }
   }
 
-  async function fetchIcon(request: IconRequest): Promise<Icon | undefined> {
+  async function fetchIcon(request: IconRequest, urgency: Urgency): Promise<Icon | undefined> {
     const upstream = deps.upstreamOf(request.upstream);
     const { uuid } = request.manifest;
     if (upstream === undefined) {
@@ -75,8 +78,8 @@ export function createIcons(deps: IconsDeps): Icons {
         `upstream ${request.upstream} of image ${uuid} is not configured`,
       );
     }
-    const { channel } = request;
-    const answer = await upstream.icon({ uuid, channel, requestId: request.requestId, signal: abort.signal });
+    const { channel, requestId } = request;
+    const answer = await upstream.icon({ uuid, channel, requestId, urgency, signal: abort.signal });
     if (answer.kind === 'absent') return undefined;
     const { bytes, contentType } = answer;
     const sha1 = sha1Of(bytes);
@@ -133,17 +136,20 @@ export function createIcons(deps: IconsDeps): Icons {
 
   return {
     async get(request) {
+      const { priority = 'demand' } = request;
       const { uuid } = request.manifest;
       const shared = running.get(uuid);
       if (shared !== undefined) {
-        const icon = await shared;
+        if (priority === 'demand') shared.urgency.upgrade();
+        const icon = await shared.icon;
         return icon?.cache === 'MISS' ? { ...icon, cache: 'JOIN' } : icon;
       }
-      const task = stored(uuid)
-        .then((icon) => icon ?? fetchIcon(request))
+      const urgency = createUrgency(priority);
+      const icon = stored(uuid)
+        .then((found) => found ?? fetchIcon(request, urgency))
         .finally(() => running.delete(uuid));
-      running.set(uuid, task);
-      return task;
+      running.set(uuid, { icon, urgency });
+      return icon;
     },
     stored,
     close: () => abort.abort(),

@@ -18,8 +18,8 @@ export interface PassThroughDeps extends TransferDeps {
 }
 
 export interface PassThroughEnd {
-  /** `mismatch`: the bytes were not what the manifest says. */
-  readonly result: 'right' | 'mismatch' | 'failed';
+  /** `mismatch`: the bytes were not what the manifest says; `aborted`: nobody wanted them any more. */
+  readonly result: 'right' | 'mismatch' | 'failed' | 'aborted';
   /** Its bytes came from more than one transfer: with a mismatch nobody is to blame yet. */
   readonly isMixed: boolean;
   /** Whose bytes went through it. */
@@ -46,6 +46,12 @@ export interface PassThroughOptions {
 
 export interface PassThrough {
   readonly wanted: WantedBlob;
+  /** How far into the file it is, in bytes. */
+  readonly received: number;
+  /** Who reads it now. */
+  readonly followers: number;
+  /** True once its upstream stream is over; its last bytes may still be read. */
+  readonly isEnded: boolean;
   /** Resolves when headers may be sent; rejects when every source has failed. */
   readonly headers: Promise<DownloadHeaders>;
   /** True if who begins to read at `position` would find every byte. */
@@ -55,7 +61,7 @@ export interface PassThrough {
   /** Gives up: all who read it fail. */
   abort(reason: MirrorError): void;
   /** Settles, never rejects, when its upstream stream is over. */
-  readonly ended: Promise<void>;
+  readonly ended: Promise<PassThroughEnd>;
   /** Resolves when its upstream stream is over and the last reader has left. */
   readonly left: Promise<void>;
 }
@@ -94,6 +100,7 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, opti
   let ring: PassRing | undefined;
   let isRight = false;
   let failure: Error | undefined;
+  let isEnded = false;
 
   /** Bytes [0, limit) may be read now. */
   const limit = (): number => (isRight ? size : Math.min(ring?.end ?? base, size - WITHHELD_BYTES));
@@ -112,9 +119,10 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, opti
     for (let at = 0; at < chunk.length; at += RING_BLOCK_BYTES) {
       // The fastest sets the pace: who stands still costs the others nothing, and the fastest never falls out.
       while (into.end - furthest() > AHEAD_BYTES) {
-        await progress.rung;
         abort.signal.throwIfAborted();
+        await progress.rung;
       }
+      abort.signal.throwIfAborted();
       into.push(chunk.subarray(at, at + RING_BLOCK_BYTES));
       arrival.ring();
     }
@@ -183,15 +191,19 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, opti
     deps.log.error({ err: failure, ...evidence }, 'pass-through failed');
   }
 
-  async function finish(): Promise<void> {
-    let result: PassThroughEnd['result'] = 'failed';
+  async function finish(): Promise<PassThroughEnd> {
+    let result: PassThroughEnd['result'];
     try {
       result = await run();
     } catch (error) {
       fail(error);
+      result = abort.signal.aborted ? 'aborted' : 'failed';
     }
+    isEnded = true;
     arrival.ring();
-    deps.onEnd({ result, isMixed: isMixed(), upstreams: [...upstreams] });
+    const end = { result, isMixed: isMixed(), upstreams: [...upstreams] };
+    deps.onEnd(end);
+    return end;
   }
   const ended = finish();
   const empty = Promise.withResolvers<void>();
@@ -248,6 +260,15 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, opti
 
   return {
     wanted,
+    get received() {
+      return ring?.end ?? base;
+    },
+    get followers() {
+      return readers.size;
+    },
+    get isEnded() {
+      return isEnded;
+    },
     headers: headers.promise,
     ended,
     left: Promise.all([ended, empty.promise]).then(() => undefined),

@@ -9,8 +9,9 @@ import type { DownloadHeaders, FollowedDownload } from './download.ts';
 import { WITHHELD_BYTES } from './growing-file.ts';
 import { createPassSource } from './pass-source.ts';
 import { SOLO_RING_BYTES, startPassThrough, type PassThrough, type PassThroughOptions } from './pass-through.ts';
-import type { StartPoint } from './pass-through.ts';
+import type { PassThroughEnd, StartPoint } from './pass-through.ts';
 import type { TransferDeps } from './transfer.ts';
+import { beginPlainly, type AroundTransfer } from './transfer-events.ts';
 import type { WantedBlob } from './wanted.ts';
 import { startBehind, writtenThen } from './written-part.ts';
 
@@ -20,7 +21,15 @@ export interface ObtainedPass {
   readonly source: ByteSource;
 }
 
+/** How the upstream stream of a pass-through ended. `aborted`: its last client has left, or the mirror stops. */
+export type PassedResult = 'right' | 'failed' | 'aborted';
+
+/** Every result, for priming metrics. */
+export const PASSED_RESULTS: readonly PassedResult[] = ['right', 'failed', 'aborted'];
+
 export interface Passing {
+  /** Those whose upstream stream is not over. */
+  readonly running: Iterable<Pick<PassThrough, 'wanted' | 'received' | 'followers'>>;
   /** From the first byte: with those who read it already, else by an upstream stream that others may share. */
   join(wanted: WantedBlob): ObtainedPass;
   /**
@@ -36,17 +45,19 @@ export interface Passing {
 
 export interface PassingDeps extends TransferDeps {
   readonly blame: Blame;
-  /** An upstream stream is over; `isRight`: all its bytes were. */
-  readonly onPassed: (isRight: boolean) => void;
+  /** An upstream stream is over. */
+  readonly onPassed: (result: PassedResult) => void;
   /** A client has fallen behind the others and goes on with an upstream stream of its own. */
   readonly onAlone: () => void;
+  /** Default: nothing is put around transfers. */
+  readonly around?: AroundTransfer;
 }
 
 /** How far a client may be behind the fastest one of its blob. */
 const RING_BYTES = 8 * 1024 * 1024;
 
 export function createPassing(deps: PassingDeps): Passing {
-  const { blame } = deps;
+  const { blame, around = beginPlainly } = deps;
   const running = new Set<PassThrough>();
   let isClosed = false;
   /** What goes on with a download whose disk failed. */
@@ -55,21 +66,17 @@ export function createPassing(deps: PassingDeps): Passing {
   function start(wanted: WantedBlob, options: PassThroughOptions): PassThrough {
     if (isClosed) throw shuttingDown();
     const { sha1 } = wanted;
-    const pass = startPassThrough(
-      {
-        ...deps,
-        onEnd({ result, isMixed, upstreams }) {
-          if (result === 'right') blame.clearSuspicion(sha1);
-          if (result === 'mismatch') {
-            // Of bytes that came in parts nobody knows whose were wrong: the next time they are fetched from one source.
-            if (isMixed && !options.isWhole) blame.suspect(sha1);
-            else blame.add(sha1, upstreams);
-          }
-          deps.onPassed(result === 'right');
-        },
-      },
-      blame.inOrder(wanted),
-      options,
+    const onEnd = ({ result, isMixed, upstreams }: PassThroughEnd): void => {
+      if (result === 'right') blame.clearSuspicion(sha1);
+      if (result === 'mismatch') {
+        // Of bytes that came in parts nobody knows whose were wrong: the next time they are fetched from one source.
+        if (isMixed && !options.isWhole) blame.suspect(sha1);
+        else blame.add(sha1, upstreams);
+      }
+      deps.onPassed(result === 'mismatch' ? 'failed' : result);
+    };
+    const pass = around('pass-through', wanted, () =>
+      startPassThrough({ ...deps, onEnd }, blame.inOrder(wanted), options),
     );
     running.add(pass);
     void pass.left.then(() => running.delete(pass));
@@ -88,6 +95,10 @@ export function createPassing(deps: PassingDeps): Passing {
   }
 
   return {
+    get running() {
+      return [...running].filter(({ isEnded }) => !isEnded);
+    },
+
     join(wanted) {
       const { sha1, size } = wanted;
       const shared = [...running].find(

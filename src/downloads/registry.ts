@@ -10,10 +10,11 @@ import { startDownload, type Download, type DownloadDeps, type DownloadEnd } fro
 import type { Priority } from '../upstream/urgency.ts';
 import { createBlame } from './blame.ts';
 import { EMPTY_MD5, emptySource } from './empty-file.ts';
-import { createPassing } from './passing.ts';
+import { createPassing, type PassedResult, type Passing } from './passing.ts';
 import { rescueFromDisk } from './rescued-source.ts';
 import { createSlots, type Slots } from './slots.ts';
 import { createStoredSource } from './stored-source.ts';
+import { beginPlainly, type AroundTransfer } from './transfer-events.ts';
 import type { WantedBlob } from './wanted.ts';
 
 /** Bytes to be had, and what to say about them. Close `source` in every case. */
@@ -34,6 +35,8 @@ export interface Downloads {
   /** How much of a running download is on disk; undefined if none runs. */
   progressOf(sha1: Sha1Hex): number | undefined;
   readonly running: Iterable<Download>;
+  /** Upstream streams of what has no place on disk; several may be of one blob. */
+  readonly passing: Passing['running'];
   /** Gives up the running downloads that nobody follows; their partials stay. */
   stopUnfollowed(): void;
   /** Gives up every running download and waits for them to have ended. */
@@ -43,10 +46,12 @@ export interface Downloads {
 export interface DownloadsDeps extends Omit<DownloadDeps, 'slotsOf' | 'onWrongBytes' | 'onUnfit' | 'onEnd'> {
   readonly space: SpaceKeeper;
   readonly onEnd: (end: DownloadEnd) => void;
-  /** An upstream stream of a transfer without room on disk is over; `isRight`: all its bytes were. */
-  readonly onPassed: (isRight: boolean) => void;
+  /** An upstream stream of a transfer without a place on disk is over. */
+  readonly onPassed: (result: PassedResult) => void;
   /** A client fell behind those it shared such a stream with, and goes on with one of its own. */
   readonly onAlone: () => void;
+  /** Default: nothing is put around transfers. */
+  readonly around?: AroundTransfer;
 }
 
 export interface DownloadsOptions {
@@ -137,11 +142,14 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
       if (end.result === 'mismatch') againAfter({ ...wanted, priority: download.priority }, end);
     };
     const isWhole = blame.isSuspect(sha1);
-    const download = startDownload(
-      { ...deps, slotsOf, onUnfit, onWrongBytes, onEnd },
-      { finishAbandoned: options.finishAbandoned, isWhole },
-      blame.inOrder(wanted),
-      reservation,
+    const { around = beginPlainly } = deps;
+    const download = around('download', wanted, () =>
+      startDownload(
+        { ...deps, slotsOf, onUnfit, onWrongBytes, onEnd },
+        { finishAbandoned: options.finishAbandoned, isWhole },
+        blame.inOrder(wanted),
+        reservation,
+      ),
     );
     running.set(sha1, download);
     return download;
@@ -249,6 +257,10 @@ export function createDownloads(deps: DownloadsDeps, options: DownloadsOptions):
 
     get running() {
       return running.values();
+    },
+
+    get passing() {
+      return passing.running;
     },
 
     stopUnfollowed() {

@@ -1,4 +1,5 @@
 /** What happens to transfers, for those who count it. */
+import type { WantedBlob } from './wanted.ts';
 
 /**
  * `partial`: a download took up what an earlier one had left on disk, and hashes it once. `range`: an upstream went on at
@@ -25,3 +26,13 @@ export interface TransferEvents {
   onStall(upstream: string): void;
   onChecked(result: IntegrityResult): void;
 }
+
+/** Begins a transfer and returns it: put around, what `begin` does and begins, and all it tells of, can be known for its own. */
+export type AroundTransfer = <T extends { readonly ended: Promise<{ readonly result: string }> }>(
+  kind: 'download' | 'pass-through',
+  wanted: WantedBlob,
+  begin: () => T,
+) => T;
+
+/** Puts nothing around. */
+export const beginPlainly: AroundTransfer = (_kind, _wanted, begin) => begin();

@@ -27,7 +27,11 @@ const EVENTS = {
   operationId: 'events',
   summary: 'The status at once, and again whenever it has changed',
   responses: {
-    200: { description: 'Events named `status`', content: { 'text/event-stream': { schema: { type: 'string' } } } },
+    200: {
+      description:
+        'Events named `status`: the status, of its downloads the first 20; `running`: how many there are; `condition`: how the mirror is, in words',
+      content: { 'text/event-stream': { schema: { type: 'string' } } },
+    },
     503: { description: 'Too many listen already, or the mirror is stopping' },
   },
 };

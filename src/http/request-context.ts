@@ -8,9 +8,13 @@ export interface RequestContext {
   /** The client's request id if it is a plain uuid, else ours. It goes upstream too. */
   readonly requestId: ImageUuid;
   readonly startedAtMs: number;
+  /** The client's `traceparent` header, unchecked. */
+  readonly traceparent: string | string[] | undefined;
   cache: CacheResult | undefined;
   /** True if it was answered with a 5xx that the mirror is meant to answer. */
   isMeant: boolean;
+  /** True if the answer began well and the mirror broke it off, for what went wrong here or upstream. */
+  isBroken: boolean;
   /** Body bytes handed to the socket, those of a running answer too. */
   readonly bodyBytes: number;
   /** Counts more of them. */

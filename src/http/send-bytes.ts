@@ -27,8 +27,11 @@ const MAX_IDLE_BUFFERS = 256;
 
 const idle: Buffer[] = [];
 
-/** Resolves when every byte has been taken; rejects when they cannot come or be taken. The caller ends or destroys. */
-export async function sendBytes(res: ServerResponse, source: ByteSource, options: SendBytesOptions): Promise<void> {
+/** `all`: every byte has been taken; `lost`: the client takes no more of them, it has left or stalled. */
+export type Sent = { readonly kind: 'all' } | { readonly kind: 'lost'; readonly reason: unknown };
+
+/** Resolves when the client takes no more; rejects when the bytes cannot come. The caller ends or destroys. */
+export async function sendBytes(res: ServerResponse, source: ByteSource, options: SendBytesOptions): Promise<Sent> {
   const { start, end } = options;
   source.endAt(end);
   const writer = createPieceWriter(res, options);
@@ -45,6 +48,11 @@ export async function sendBytes(res: ServerResponse, source: ByteSource, options
       position += read;
     }
     await writer.idle();
+    return { kind: 'all' };
+  } catch (error) {
+    // Whatever it was in the midst of, that is why it ended.
+    if (signal.aborted) return { kind: 'lost', reason: signal.reason };
+    throw error;
   } finally {
     writer.close();
   }
@@ -84,7 +92,7 @@ function createPieceWriter(res: ServerResponse, options: SendBytesOptions): Piec
     over: over.signal,
     idle: async () => taken,
     write(buffer, length) {
-      signal.throwIfAborted();
+      over.signal.throwIfAborted();
       const current = Promise.withResolvers<void>();
       settle = current;
       taken = current.promise;
@@ -94,7 +102,7 @@ function createPieceWriter(res: ServerResponse, options: SendBytesOptions): Piec
       timer = setTimeout(onStall, stallTimeoutMs);
       res.write(buffer.subarray(0, length), (error) => {
         if (error) {
-          current.reject(error);
+          giveUp(error);
           return;
         }
         // Only now does nobody look at it any more: after a failure the kernel may, so then it is left to the collector.

@@ -43,6 +43,8 @@ export interface FinishedRequest {
   readonly firstByteSeconds: number | undefined;
   /** True if the response did not reach its end: the client left, or we broke it off. */
   readonly isAborted: boolean;
+  /** True if it was we, for what went wrong here or upstream: not for a client that took no byte, nor for a stop. */
+  readonly isBroken: boolean;
   readonly client: string;
   readonly userAgent: string | undefined;
 }
@@ -148,8 +150,12 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
     const context: RequestContext = {
       requestId: requestIdOf(request.headers, freshImageUuid),
       startedAtMs: deps.monotonicNow(),
+      get traceparent() {
+        return request.headers.traceparent;
+      },
       cache: undefined,
       isMeant: false,
+      isBroken: false,
       get bodyBytes() {
         return bodyBytes;
       },
@@ -215,6 +221,7 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
       firstByteSeconds:
         context.firstByteAtMs === undefined ? undefined : (context.firstByteAtMs - context.startedAtMs) / 1000,
       isAborted,
+      isBroken: context.isBroken,
       client,
       userAgent: request.headers['user-agent'],
     };
@@ -223,6 +230,8 @@ export function createServer(deps: ServerDeps, options: ServerOptions): FastifyI
   function answerError(error: unknown, reply: FastifyReply): void {
     const failure = toMirrorError(error, deps.log, reply.request);
     reply.request.mirror.isMeant = failure.isMeant;
+    // Nothing came out of the cache, whatever was begun before it failed.
+    reply.request.mirror.cache = undefined;
     // Also where no hook has run.
     reply.header('x-response-time', responseTime(reply.request, deps.monotonicNow()));
     if (failure.code === 'MethodNotAllowedError') reply.header('allow', allowOf(failure));

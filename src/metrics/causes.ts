@@ -2,8 +2,8 @@
 import type { HttpRequest } from '../upstream/http-client.ts';
 
 /**
- * `demand`: a client waits; manifests and icons are always looked up for one. `prefetch`: by schedule or by hand, until a
- * client joins. `revalidation`: lists, channels and pings. `resume`: what is there already and comes again, because the
+ * `demand`: a client waits, or an operator's command that wants to know of an image. `prefetch`: by schedule, by hand, or for
+ * a stored blob that has rotted, until a client joins; what had to be looked up for it too. `revalidation`: lists, channels and pings. `resume`: what is there already and comes again, because the
  * upstream began anew where it was asked to go on.
  */
 export const CAUSES = ['demand', 'prefetch', 'revalidation', 'resume'] as const;

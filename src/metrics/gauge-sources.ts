@@ -2,7 +2,8 @@
 import type { REFRESH_RESULTS } from '../catalog/feed.ts';
 
 export interface Gauges {
-  readonly downloads: () => { readonly running: number; readonly followers: number };
+  readonly readiness: () => Promise<{ readonly isReady: boolean; readonly isWritable: boolean }>;
+  readonly downloads: () => { readonly running: number; readonly followers: number; readonly passing: number };
   readonly storage: () => Promise<{
     readonly blobs: number;
     readonly bytes: number;
@@ -41,6 +42,8 @@ export interface Gauges {
     readonly images: Readonly<Record<string, number>>;
     /** Configured entries whose last run failed. */
     readonly failing: number;
+    /** How many times in a row the hours of one of them have ended before it was through; of several the most. */
+    readonly unfinished: number;
     /** undefined: no run has ended well yet. */
     readonly succeededAtMs: number | undefined;
   };
@@ -62,6 +65,8 @@ export interface Gauges {
       readonly images: number;
       /** Whether it answered when it was last asked for its list; undefined: nobody has asked it. */
       readonly isUp: boolean | undefined;
+      /** Its newest list was not taken: it was empty or had shrunk. */
+      readonly isHeld: boolean;
       /** Since its list was last confirmed; undefined if it never was. */
       readonly ageSeconds: number | undefined;
       readonly dropped: number;

@@ -15,8 +15,18 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
   const byUpstream = (name: string, help: string): Gauge<'upstream'> =>
     new Gauge({ name: `imgapi_mirror_${name}`, help, labelNames: ['upstream'], registers });
 
+  const ready = plain('ready', '1 if the mirror can serve, as GET /_mirror/ready says; 0 if not');
+  const writable = plain(
+    'cache_writable',
+    '1 if the cache directory could be written when it was last tried; 0 if not (what is not stored is passed through), or if it does not answer',
+  );
+
   const running = plain('downloads_running', 'Downloads under way, those that wait for a free slot included');
   const followers = plain('download_followers', 'Responses that follow a running download');
+  const passing = plain(
+    'pass_throughs_running',
+    'Upstream streams of transfers without a place on disk that are under way; they are no downloads',
+  );
 
   const blobs = plain('blobs', 'Stored blobs');
   const bytes = plain('blob_bytes', 'Bytes of the stored blobs');
@@ -60,6 +70,10 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     'upstream_up',
     '1 if it answered below 500 when it was last asked for its list, be it with no list; NaN if it was not asked, as offline',
   );
+  const listHeld = byUpstream(
+    'upstream_list_held',
+    '1 while the newest list of an upstream is one that was empty or shrank and was not taken; 0 otherwise',
+  );
   const age = byUpstream('upstream_list_age_seconds', 'Since its list was last confirmed; NaN if it never was');
   const dropped = byUpstream('upstream_list_dropped_entries', 'Bad entries dropped from its newest list');
   const breakers = new Gauge({
@@ -101,6 +115,10 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     'prefetch_failing',
     'Entries of prefetch whose last run failed: it is tried again after half an hour at most, within its hours',
   );
+  const prefetchUnfinished = plain(
+    'prefetch_unfinished',
+    'How many times in a row the hours of an entry of prefetch have ended before it was through, since the start; of several the most',
+  );
   const prefetchedAt = plain(
     'prefetch_last_success_timestamp_seconds',
     'When a prefetch last ended with everything there; NaN if none did since the start',
@@ -112,7 +130,11 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
   );
 
   return async () => {
-    const storage = await read.storage();
+    // Side by side: each may wait a moment for the disk.
+    const [storage, readiness] = await Promise.all([read.storage(), read.readiness()]);
+    ready.set(Number(readiness.isReady));
+    writable.set(Number(readiness.isWritable));
+
     blobs.set(storage.blobs);
     bytes.set(storage.bytes);
     maxBytes.set(storage.maxBytes ?? Number.POSITIVE_INFINITY);
@@ -135,6 +157,7 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     const downloads = read.downloads();
     running.set(downloads.running);
     followers.set(downloads.followers);
+    passing.set(downloads.passing);
 
     negatives.set(read.negatives());
     for (const { upstream, kind, state } of read.breakers()) breakers.set({ upstream, kind }, BREAKER_VALUE[state]);
@@ -147,6 +170,7 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     }
     for (const [result, count] of Object.entries(prefetch.images)) prefetchImages.inc({ result }, count);
     prefetchFailing.set(prefetch.failing);
+    prefetchUnfinished.set(prefetch.unfinished);
     prefetchedAt.set(prefetch.succeededAtMs === undefined ? Number.NaN : prefetch.succeededAtMs / 1000);
 
     throttled.reset();
@@ -163,6 +187,7 @@ export function registerGauges(registry: Registry, read: Gauges): () => Promise<
     for (const { upstream, ...state } of catalog.upstreams) {
       listed.set({ upstream }, state.images);
       up.set({ upstream }, state.isUp === undefined ? Number.NaN : Number(state.isUp));
+      listHeld.set({ upstream }, state.isHeld ? 1 : 0);
       age.set({ upstream }, state.ageSeconds ?? Number.NaN);
       dropped.set({ upstream }, state.dropped);
       for (const result of REFRESH_RESULTS) refreshes.inc({ upstream, result }, state.refreshes[result]);

@@ -48,7 +48,7 @@ async function* counted(body: AsyncIterable<Buffer>, onBytes: (bytes: number) =>
 export function countSent(metrics: Metrics, answer: Pick<FinishedRequest, 'route' | 'cache'>, bytes: number): void {
   const route = knownRoute(answer.route);
   metrics.responseBytes.inc({ route }, bytes);
-  const result = route === 'file' ? FILE_RESULTS.find((known) => known === answer.cache?.toLowerCase()) : undefined;
+  const result = fileResultOf(answer);
   if (result !== undefined) metrics.fileBytes.inc({ result }, bytes);
 }
 
@@ -59,12 +59,26 @@ export function countRequest(metrics: Metrics, request: FinishedRequest): void {
   metrics.requests.inc({ route, method, code: codeOf(request) });
   metrics.requestSeconds.observe({ route }, request.seconds);
   if (request.isAborted) metrics.aborted.inc({ route });
-  // A HEAD gets nothing out of the cache, and brings nothing into it.
-  if (request.cache === undefined || request.method === 'HEAD') return;
+  if (request.cache === undefined) return;
   const result = request.cache.toLowerCase();
   const kind = CACHE_KIND_OF[route];
-  if (kind !== undefined) metrics.cacheResults.inc({ kind, result });
+  if (kind !== undefined && isServed(request)) metrics.cacheResults.inc({ kind, result });
   if (request.firstByteSeconds !== undefined) metrics.firstByteSeconds.observe({ result }, request.firstByteSeconds);
+  const ofFile = request.isBroken ? fileResultOf(request) : undefined;
+  if (ofFile !== undefined) metrics.brokenBytes.inc({ result: ofFile }, request.bodyBytes);
+}
+
+/** Whether a client got something out of the cache, or was bringing it in. With a HEAD it does neither. */
+function isServed({ method, status, isBroken }: FinishedRequest): boolean {
+  return method !== 'HEAD' && status > 0 && status < 400 && !isBroken;
+}
+
+/** The cache result of a file; undefined for anything else, and for an error in place of one. */
+function fileResultOf({
+  route,
+  cache,
+}: Pick<FinishedRequest, 'route' | 'cache'>): (typeof FILE_RESULTS)[number] | undefined {
+  return route === 'file' ? FILE_RESULTS.find((known) => known === cache?.toLowerCase()) : undefined;
 }
 
 function knownRoute(name: string): (typeof ROUTES)[number] {
@@ -78,8 +92,9 @@ const CACHE_KIND_OF: Readonly<Partial<Record<(typeof ROUTES)[number], string>>> 
   icon: 'icon',
 };
 
-function codeOf({ status, isMeant }: FinishedRequest): string {
+function codeOf({ status, isMeant, isBroken }: FinishedRequest): string {
   if (status === 0) return 'none';
+  if (isBroken) return 'broken';
   return isMeant ? 'refused' : statusClass(status);
 }
 

@@ -7,6 +7,7 @@ import { EVICTION_REASONS } from '../blobs/eviction.ts';
 import { SCRUB_RESULTS } from '../blobs/scrub.ts';
 import { REQUEST_KINDS } from '../upstream/http-client.ts';
 import { DOWNLOAD_RESULTS } from '../downloads/download.ts';
+import { PASSED_RESULTS } from '../downloads/passing.ts';
 import { INTEGRITY_RESULTS, RESUME_MODES } from '../downloads/transfer-events.ts';
 import { REFETCH_RESULTS } from '../operations/refetch.ts';
 import { HEALTH_KINDS } from '../upstream/health.ts';
@@ -30,8 +31,8 @@ export const ROUTES = [
   'none',
 ] as const;
 export const METHODS = ['GET', 'HEAD', 'other'] as const;
-/** Status classes; `refused`: a 5xx that is meant; `none`: the client left before a status was sent. */
-export const CODES = ['2xx', '3xx', '4xx', '5xx', 'refused', 'none'] as const;
+/** Status classes; `broken`: began well and was broken off by the mirror; `refused`: a 5xx that is meant; `none`: the client left before a status was sent. */
+export const CODES = ['2xx', '3xx', '4xx', '5xx', 'broken', 'refused', 'none'] as const;
 /** What a request was about, for cache results. */
 export const CACHE_KINDS = ['list', 'manifest', 'file', 'icon'] as const;
 export const CACHE_RESULTS = ['hit', 'miss', 'join', 'stale', 'negative', 'pass'] as const;
@@ -61,6 +62,7 @@ export interface Metrics {
   readonly firstByteSeconds: Histogram<'result'>;
   readonly responseBytes: Counter<'route'>;
   readonly fileBytes: Counter<'result'>;
+  readonly brokenBytes: Counter<'result'>;
   readonly cacheResults: Counter<'kind' | 'result'>;
   readonly upstreamRequests: Counter<'upstream' | 'kind' | 'result'>;
   readonly upstreamBytes: Counter<'upstream' | 'kind'>;
@@ -107,13 +109,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     registry,
     requests: new Counter({
       name: 'imgapi_mirror_http_requests_total',
-      help: 'Requests that are over, by route, method and status class; code none: the client left before a status; refused: a 5xx that is no trouble of the mirror: offline, too much asked by a client or of images in no list, a file no upstream has, a trust conflict, a stop',
+      help: 'Requests that are over, by route, method and status class; code broken: the answer began well, and the mirror broke it off, for wrong bytes, an upstream or the disk; none: the client left before a status; refused: a 5xx that is no trouble of the mirror: offline, too much asked by a client or of images in no list, a file no upstream has, a trust conflict, a stop',
       labelNames: ['route', 'method', 'code'],
       registers,
     }),
     aborted: new Counter({
       name: 'imgapi_mirror_http_responses_aborted_total',
-      help: 'Responses that did not reach their end: the client left, or the mirror broke them off',
+      help: 'Responses that did not reach their end: the client left or took no byte for too long, the mirror broke them off, or it stopped',
       labelNames: ['route'],
       registers,
     }),
@@ -139,13 +141,19 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }),
     fileBytes: new Counter({
       name: 'imgapi_mirror_file_response_bytes_total',
-      help: 'Body bytes of files sent to clients, by cache result; hit and join cost the WAN nothing',
+      help: 'Body bytes of files sent to clients, as they go out, by cache result; hit and join cost the WAN nothing',
+      labelNames: ['result'],
+      registers,
+    }),
+    brokenBytes: new Counter({
+      name: 'imgapi_mirror_file_broken_bytes_total',
+      help: 'Those of them that went out in answers the mirror then broke off, counted when it did: they save nothing',
       labelNames: ['result'],
       registers,
     }),
     cacheResults: new Counter({
       name: 'imgapi_mirror_cache_results_total',
-      help: 'Answers by what was asked for and where it came from, but for HEAD; negative: a remembered absence',
+      help: 'Answers by what was asked for and where it came from, but for HEAD, errors, and what the mirror broke off; negative: a remembered absence',
       labelNames: ['kind', 'result'],
       registers,
     }),
@@ -176,13 +184,13 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }),
     downloads: new Counter({
       name: 'imgapi_mirror_downloads_total',
-      help: 'Downloads that are over, by result; unstored: right but not kept, mismatch: wrong bytes, absent: every upstream that lists the file says that it has it not',
+      help: 'Downloads that are over, by result; disk: it could not be written, and clients are served all the same, mismatch: wrong bytes, absent: every upstream that lists the file says that it has it not',
       labelNames: ['result'],
       registers,
     }),
     passed: new Counter({
       name: 'imgapi_mirror_pass_throughs_total',
-      help: 'Upstream streams of transfers without room on disk that are over, by result; clients in step share one',
+      help: 'Upstream streams of transfers without a place on disk that are over, by result; clients in step share one; aborted: with the last of them, or at a stop',
       labelNames: ['result'],
       registers,
     }),
@@ -311,6 +319,7 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
   for (const result of FILE_RESULTS) {
     metrics.firstByteSeconds.zero({ result });
     metrics.fileBytes.inc({ result }, 0);
+    metrics.brokenBytes.inc({ result }, 0);
   }
   for (const upstream of upstreams) {
     for (const kind of REQUEST_KINDS) {
@@ -329,7 +338,7 @@ function prime(metrics: Metrics, upstreams: readonly string[]): void {
   for (const reason of CLIENT_REFUSALS) metrics.refused.inc({ reason }, 0);
   metrics.configReloadedOk.set(1);
   for (const result of ['ok', 'failed']) metrics.configReloads.inc({ result }, 0);
-  for (const result of ['right', 'failed']) metrics.passed.inc({ result }, 0);
+  for (const result of PASSED_RESULTS) metrics.passed.inc({ result }, 0);
   for (const mode of RESUME_MODES) {
     metrics.resumes.inc({ mode }, 0);
     metrics.resumedBytes.inc({ mode }, 0);

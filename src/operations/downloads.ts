@@ -1,5 +1,6 @@
 /** `downloads`: what is being fetched right now. */
 import type { Downloads } from '../downloads/registry.ts';
+import type { WantedBlob } from '../downloads/wanted.ts';
 import type { ImageUuid } from '../imgapi/ids.ts';
 import type { ImageLabel } from './image-label.ts';
 import type { Operation } from './operation.ts';
@@ -8,13 +9,18 @@ export interface RunningDownload {
   readonly sha1: string;
   /** The image it was first asked for, of all that may have the file. */
   readonly image: ImageLabel | null;
-  /** Bytes of the whole file, and how many of them are on disk. */
+  /** Bytes of the whole file, and how many of them are on disk; of what is passed through, how far the furthest stream is. */
   readonly size: number;
   readonly received: number;
   /** Responses and prefetches that read it. */
   readonly followers: number;
   readonly priority: 'demand' | 'prefetch';
+  /** True: it has no place on disk. Clients get it, and it is not kept; all streams of one file are told as one. */
+  readonly passedThrough: boolean;
 }
+
+/** What is told of both kinds of transfers. */
+type Transfer = Pick<RunningDownload, 'received' | 'followers' | 'priority' | 'passedThrough'>;
 
 export interface DownloadsResult {
   readonly downloads: readonly RunningDownload[];
@@ -24,22 +30,35 @@ export interface DownloadsResult {
 export type Labels = (uuid: ImageUuid) => ImageLabel | undefined;
 
 export function createDownloadsList(
-  downloads: Pick<Downloads, 'running'>,
+  downloads: Pick<Downloads, 'running' | 'passing'>,
   labels: Labels,
 ): Operation<object, DownloadsResult> {
   return { run: async () => ({ downloads: describeDownloads(downloads, labels) }) };
 }
 
-export function describeDownloads({ running }: Pick<Downloads, 'running'>, labels: Labels): readonly RunningDownload[] {
-  return Array.from(running, ({ wanted, written, followers, priority }) => {
-    const uuid = wanted.sources[0]?.uuid;
-    return {
-      sha1: wanted.sha1,
-      image: uuid === undefined ? null : (labels(uuid) ?? { uuid, name: '', version: '' }),
-      size: wanted.size,
-      received: written,
-      followers,
-      priority,
+export function describeDownloads(
+  { running, passing }: Pick<Downloads, 'running' | 'passing'>,
+  labels: Labels,
+): readonly RunningDownload[] {
+  const describe = ({ sha1, size, sources }: WantedBlob, transfer: Transfer): RunningDownload => {
+    const uuid = sources[0]?.uuid;
+    const image = uuid === undefined ? null : (labels(uuid) ?? { uuid, name: '', version: '' });
+    return { sha1, image, size, ...transfer };
+  };
+  const downloads = Array.from(running, ({ wanted, written, followers, priority }) =>
+    describe(wanted, { received: written, followers, priority, passedThrough: false }),
+  );
+  const passed = new Map<string, RunningDownload>();
+  for (const { wanted, received, followers } of passing) {
+    const file = `${wanted.sha1} ${wanted.size}`;
+    const others = passed.get(file);
+    const transfer: Transfer = {
+      received: Math.max(received, others?.received ?? 0),
+      followers: followers + (others?.followers ?? 0),
+      priority: 'demand',
+      passedThrough: true,
     };
-  });
+    passed.set(file, describe(wanted, transfer));
+  }
+  return [...downloads, ...passed.values()];
 }

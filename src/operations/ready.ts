@@ -1,14 +1,18 @@
-/** Whether the mirror can serve, and why not. */
+/** Whether the mirror can serve, and what is wrong with it: a disk that fails makes a mirror poorer, and not yet one that cannot serve. */
+import { inTime } from './in-time.ts';
 
 export interface Verdict {
+  /** Stored files are served, and others fetched or passed through. */
   readonly ready: boolean;
-  /** Sentences; empty if it is ready. */
+  /** Sentences: why it is not ready, or what is wrong all the same; empty if nothing is. */
   readonly reasons: readonly string[];
 }
 
 export interface ReadinessDeps {
   /** The mirror has been told to stop. */
   readonly isStopping: () => boolean;
+  /** Nobody may be asked: what cannot be read from disk cannot be passed through either. */
+  readonly isOffline: boolean;
   /** Some list of images is there, be it an old one. */
   readonly hasList: () => boolean;
   /** Why there is none, for each upstream that can say. */
@@ -24,11 +28,19 @@ export interface ReadinessDeps {
 export interface Readiness {
   /** Never rejects. From what was found lately; where that is older than `keptMs`, the disk is asked anew, and waited for no longer than `waitMs`. */
   readonly verdict: () => Promise<Verdict>;
+  /**
+   * The same for who cannot wait: after `mostMs` a disk that may still answer in time is as it was last found. Nothing but the first
+   * question waits as long as a verdict.
+   */
+  readonly state: (mostMs: number) => Promise<{ readonly isReady: boolean; readonly isWritable: boolean }>;
 }
 
 /** What the disk has said. */
 interface DiskAnswer {
-  readonly hasKept: boolean;
+  readonly has: 'answered' | 'hung';
+  /** Undefined: it cannot be read. */
+  readonly hasKept: boolean | undefined;
+  readonly isWritable: boolean;
   readonly problem: string | undefined;
 }
 
@@ -41,13 +53,15 @@ export function createReadiness(
   let running: { readonly sinceMs: number; readonly end: Promise<void> } | undefined;
 
   async function askDisk(): Promise<DiskAnswer> {
-    try {
-      const [hasKept] = await Promise.all([deps.hasKept(), deps.probe()]);
-      return { hasKept, problem: undefined };
-    } catch (error) {
-      const why = error instanceof Error ? error.message : String(error);
-      return { hasKept: false, problem: `the cache directory cannot be used: ${why}` };
-    }
+    const [kept, written] = await Promise.allSettled([deps.hasKept(), deps.probe()]);
+    // Where it cannot even be read, that it cannot be written either is no news.
+    const problem = kept.status === 'rejected' ? messageOf(kept.reason) : undefined;
+    return {
+      has: 'answered',
+      hasKept: kept.status === 'fulfilled' ? kept.value : undefined,
+      isWritable: written.status === 'fulfilled',
+      problem: problem ?? (written.status === 'rejected' ? messageOf(written.reason) : undefined),
+    };
   }
 
   function look(): { readonly sinceMs: number; readonly end: Promise<void> } {
@@ -60,35 +74,43 @@ export function createReadiness(
     };
   }
 
-  /** Within `waitMs`; at once where an earlier question has been waiting for longer than that. */
-  async function diskAnswer(): Promise<DiskAnswer> {
+  /** Within `mostMs`; at once where an earlier question has been waiting for longer than `waitMs`. */
+  async function diskAnswer(mostMs: number): Promise<DiskAnswer> {
     if (last !== undefined && monotonicNow() - last.atMs < keptMs) return last;
     running ??= look();
-    const { sinceMs, end } = running;
-    const leftMs = waitMs - (monotonicNow() - sinceMs);
-    let timer: NodeJS.Timeout | undefined;
-    if (leftMs > 0) {
-      const late = new Promise<void>((resolve) => (timer = setTimeout(resolve, leftMs)));
-      await Promise.race([end, late]);
-      clearTimeout(timer);
-    }
-    if (running === undefined && last !== undefined) return last;
-    const seconds = Math.ceil((monotonicNow() - sinceMs) / 1000);
-    return { hasKept: last?.hasKept ?? false, problem: `the cache directory has not answered for ${seconds} s` };
+    const asked = running;
+    const leftMs = Math.min(last === undefined ? waitMs : mostMs, waitMs - (monotonicNow() - asked.sinceMs));
+    if (leftMs > 0) await inTime(asked.end, leftMs, undefined);
+    if (running !== asked && last !== undefined) return last;
+    const askedForMs = monotonicNow() - asked.sinceMs;
+    if (last !== undefined && mostMs < waitMs && askedForMs < waitMs) return last;
+    const problem = `the cache directory has not answered for ${Math.ceil(askedForMs / 1000)} s`;
+    return { has: 'hung', hasKept: last?.hasKept, isWritable: false, problem };
+  }
+
+  function judge({ has, hasKept, problem }: DiskAnswer): Verdict {
+    const isStopping = deps.isStopping();
+    const isEmpty = hasKept !== true && !deps.hasList();
+    const isCutOff = hasKept === undefined && deps.isOffline;
+    const reasons = [
+      ...(isStopping ? ['the mirror is stopping'] : []),
+      ...(problem === undefined ? [] : [problem]),
+      ...(isEmpty && has === 'answered'
+        ? [['no list of images has come yet, and nothing is kept from before', ...deps.problems()].join('; ')]
+        : []),
+    ];
+    return { ready: !isStopping && has === 'answered' && !isEmpty && !isCutOff, reasons };
   }
 
   return {
-    async verdict() {
-      const { hasKept, problem } = await diskAnswer();
-      const reasons: string[] = [];
-      if (deps.isStopping()) reasons.push('the mirror is stopping');
-      if (problem !== undefined) reasons.push(problem);
-      else if (!hasKept && !deps.hasList()) {
-        reasons.push(
-          ['no list of images has come yet, and nothing is kept from before', ...deps.problems()].join('; '),
-        );
-      }
-      return { ready: reasons.length === 0, reasons };
+    verdict: async () => judge(await diskAnswer(waitMs)),
+    async state(mostMs) {
+      const disk = await diskAnswer(mostMs);
+      return { isReady: judge(disk).ready, isWritable: disk.isWritable };
     },
   };
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

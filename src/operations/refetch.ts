@@ -136,11 +136,13 @@ export function createRefetcher(deps: RefetcherDeps): Refetcher {
   async function wantedOf(uuid: ImageUuid, sha1: Sha1Hex): Promise<WantedBlob | undefined> {
     const requestId = randomUUID();
     for (const channel of [undefined, '*']) {
-      const found = await deps.resolver.resolve({ uuid, channel, requestId }).catch((error: unknown) => {
-        // There is no such channel where no upstream has any.
-        if (error instanceof MirrorError && error.code === 'ValidationFailed') return { kind: 'absent' } as const;
-        throw error;
-      });
+      const found = await deps.resolver
+        .resolve({ uuid, channel, requestId, priority: 'prefetch' })
+        .catch((error: unknown) => {
+          // There is no such channel where no upstream has any.
+          if (error instanceof MirrorError && error.code === 'ValidationFailed') return { kind: 'absent' } as const;
+          throw error;
+        });
       if (found.kind === 'absent') continue;
       const index = found.entry.manifest.files.findIndex((file) => file.sha1 === sha1);
       const file = found.entry.manifest.files[index];

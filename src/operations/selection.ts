@@ -10,6 +10,7 @@ import { formatNoMatch } from '../selector/no-match.ts';
 import { formatSelectorProblem, parseSelectors, type SelectorProblem } from '../selector/parse.ts';
 import { select } from '../selector/select.ts';
 import type { Selector } from '../selector/selector.ts';
+import type { Priority } from '../upstream/urgency.ts';
 
 export interface SelectedImages {
   /** Sorted by (published_at, uuid). */
@@ -42,6 +43,8 @@ export interface SelectionDeps {
   readonly whenCounted: () => Promise<void>;
   /** True: no list is ever current, and nobody needs to be told of it each time. Default false. */
   readonly isOffline?: boolean;
+  /** What upstreams are asked for unlisted images for. Default `demand`: somebody waits for the answer. */
+  readonly priority?: Priority;
 }
 
 /** Whole uuids that are asked for at the upstreams in one selection: the look-up budget is for clients too. */
@@ -49,10 +52,10 @@ const MAX_LOOKUPS = 50;
 const EVERYTHING: Selector = { terms: [], latest: undefined, withOrigins: false };
 
 export function createSelection(deps: SelectionDeps): Selection {
-  const { known, facts, resolver, whenCounted, isOffline = false } = deps;
+  const { known, facts, resolver, whenCounted, isOffline = false, priority = 'demand' } = deps;
 
   async function lookUp(uuid: ImageUuid): Promise<KnownImage | undefined> {
-    const found = await resolver.resolve({ uuid, channel: undefined, requestId: randomUUID() });
+    const found = await resolver.resolve({ uuid, channel: undefined, requestId: randomUUID(), priority });
     return found.kind === 'absent' ? undefined : { ...found.entry, isListed: false };
   }
 

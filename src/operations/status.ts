@@ -64,10 +64,12 @@ type BreakerWord = 'closed' | 'half-open' | 'open';
 export interface Traffic {
   /** Requests for files by how they were served. */
   readonly files: { readonly hit: number; readonly miss: number; readonly join: number; readonly pass: number };
-  /** Body bytes sent to clients, and pulled from upstreams. */
+  /** Body bytes of files sent to clients, and all pulled from upstreams. */
   readonly lanBytes: number;
   readonly wanBytes: number;
-  /** Share of the bytes sent that did not cross the WAN, 0 to 1; null before the first byte. */
+  /** Of those sent: in answers that the mirror then broke off. */
+  readonly brokenBytes: number;
+  /** Share of the others that did not cross the WAN, 0 to 1; null before the first byte. */
   readonly savedRatio: number | null;
 }
 

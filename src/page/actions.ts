@@ -1,4 +1,7 @@
-/** What changes something. It needs the token, which only the module can hold and send: without a script it stays hidden. */
+/**
+ * What changes something. It needs the token, which only the module can hold and send: without a script it stays hidden, as does whatever else
+ * is marked `data-changes`. Where no token is configured nobody can have one, and the command line is named instead.
+ */
 import { html, type Html } from './html.ts';
 import { counted } from './wording.ts';
 
@@ -17,7 +20,8 @@ type About =
   /** Where no image is shown: the lists alone. */
   | { readonly kind: 'lists' };
 
-export function actionsBar(about: About): Html {
+export function actionsBar(about: About, hasToken: boolean): Html {
+  if (!hasToken) return commandLine(about);
   return html`<section
     class="actions"
     id="actions"
@@ -46,6 +50,19 @@ export function actionsBar(about: About): Html {
         <button type="button" id="forget-token" class="plain">Forget the token</button>
       </div>
     </div>
+  </section>`;
+}
+
+/** The user of the cache directory needs no token there. */
+function commandLine(about: About): Html {
+  const what = about.kind === 'image' ? about.uuid : 'SELECTOR';
+  const commands = about.kind === 'lists' ? ['refresh'] : [...VERBS.map(([verb]) => `${verb} ${what}`), 'refresh'];
+  return html`<section class="actions" aria-label="Actions">
+    <p class="help">
+      No <code>admin.token</code> is configured, so nothing can be changed from here. On the mirror’s own machine the
+      command line changes it:
+      ${commands.map((command, at) => html`${at === 0 ? '' : ', '}<code>imgapi-mirror ${command}</code>`)}.
+    </p>
   </section>`;
 }
 
@@ -79,7 +96,7 @@ export function acceptButton(): Html {
 /** For lists that were held back; all of them, as upstreams are asked together. */
 export function takeListsButton(count: number): Html {
   const title = count === 1 ? 'Take the list as it is' : 'Take the lists as they are';
-  return html`<button type="button" data-verb="take" data-script hidden>${title}</button>`;
+  return html`<button type="button" data-verb="take" data-changes hidden>${title}</button>`;
 }
 
 function scope(selector: string, selected: number): Html {

@@ -15,10 +15,12 @@ const FILES: Readonly<Record<string, string>> = {
   'icon.svg': 'image/svg+xml',
 };
 
-/** Of those that a document names; a script finds the others beside itself. */
+/** Of those that a document names. */
 export interface AssetUrls {
   readonly style: string;
   readonly script: string;
+  /** What the script imports, and that in turn: asked for with it, not one after the other. */
+  readonly modules: readonly string[];
   readonly icon: string;
 }
 
@@ -50,7 +52,14 @@ export async function loadAssets(): Promise<Assets> {
   const etag = hash.digest('hex').slice(0, 16);
   const urlOf = (name: string): string => `${ASSETS}/${etag}/${name}`;
   return {
-    urls: { style: urlOf('page.css'), script: urlOf('page.js'), icon: urlOf('icon.svg') },
+    urls: {
+      style: urlOf('page.css'),
+      script: urlOf('page.js'),
+      modules: Object.keys(FILES)
+        .filter((name) => name.endsWith('.js') && name !== 'page.js')
+        .map(urlOf),
+      icon: urlOf('icon.svg'),
+    },
     etag,
     get: (wanted, name) => (wanted === etag ? files.get(name) : undefined),
   };

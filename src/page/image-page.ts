@@ -1,19 +1,20 @@
 /** The page of one image. */
-import type { UpstreamStatus, StatusResult } from '../operations/status.ts';
+import type { StatusResult } from '../operations/status.ts';
 import type { ShownFile, ShownImage } from '../operations/show.ts';
 import { acceptButton, actionsBar } from './actions.ts';
 import { html, linesHtml, type Html } from './html.ts';
 import { facts, icon } from './image-facts.ts';
 import { stateBadges } from './image-table.ts';
-import { badge } from './layout.ts';
+import { badge, type PageOptions } from './layout.ts';
 import { upstreamState } from './upstream-table.ts';
 import { ago, bytesText, counted, countText } from './wording.ts';
 
 /** Of images that rest on one. */
 const MAX_CHILDREN = 50;
 
-export function imagePage(image: ShownImage, status: StatusResult, nowMs: number): Html {
+export function imagePage(image: ShownImage, status: StatusResult, options: PageOptions): Html {
   const { uuid, name, version } = image;
+  const { nowMs, hasToken } = options;
   return html`<nav aria-label="Where this is" class="trail">
       <a href="/_mirror/#images">Images</a> › <span class="clamp" title="${name}">${name}</span>
     </nav>
@@ -23,7 +24,7 @@ export function imagePage(image: ShownImage, status: StatusResult, nowMs: number
     </h1>
     <p class="uuid"><code>${uuid}</code></p>
     <div id="conflict" data-swap>${conflict(image, nowMs)}</div>
-    ${actionsBar({ kind: 'image', uuid })}
+    ${actionsBar({ kind: 'image', uuid }, hasToken)}
     <div class="columns">
       <section aria-labelledby="h-facts">
         <h2 id="h-facts">Facts</h2>
@@ -37,7 +38,7 @@ export function imagePage(image: ShownImage, status: StatusResult, nowMs: number
         </p>
         <p class="help">A host begins to use it with <a href="/_mirror/setup.sh">setup.sh</a>.</p>
         <h3>Where it would come from</h3>
-        ${sources(image, status.upstreams)}
+        ${sources(image, status)}
       </section>
     </div>
     <section aria-labelledby="h-files">
@@ -57,14 +58,17 @@ ${linesHtml(JSON.stringify(image.manifest, null, 2))}</pre>
 }
 
 /** In the order of asking: the disk first, then the upstreams that list the same file, with the sick ones marked. */
-function sources({ cached, upstreams }: ShownImage, all: readonly UpstreamStatus[]): Html {
+function sources({ cached, upstreams }: ShownImage, { upstreams: all, offline }: StatusResult): Html {
   const known = upstreams.map((name) => {
     const found = all.find((upstream) => upstream.name === name);
     if (found === undefined) return html`<li>${name}</li>`;
-    const isSick = found.breakers.file !== 'closed' || upstreamState(found) === 'down';
+    const state = upstreamState(found, offline);
+    const isSick = state === 'down' || (state !== 'offline' && found.breakers.file !== 'closed');
     return html`<li>
       ${name}
-      <span class="address">${found.url}</span> ${isSick ? badge('warn', 'failing: asked after the others') : ''}
+      <span class="address">${found.url}</span> ${
+        isSick ? badge('warn', 'failing: asked after the others') : state === 'offline' ? badge('note', 'offline') : ''
+      }
     </li>`;
   });
   return html`<ol class="sources" id="sources" data-swap>
@@ -160,7 +164,7 @@ function conflict({ contradiction }: ShownImage, nowMs: number): Html {
           </div> `,
       )}
     </dl>
-    <p class="buttons" data-script hidden>${acceptButton()}</p>
+    <p class="buttons" data-changes hidden>${acceptButton()}</p>
   </section>`;
 }
 

@@ -3,17 +3,18 @@ import { LIST_ORDERS, type ListOrder } from '../operations/list-order.ts';
 import type { ListedImage, ListResult } from '../operations/list.ts';
 import { actionsBar } from './actions.ts';
 import { html, linesHtml, type Html } from './html.ts';
-import { badge } from './layout.ts';
+import { badge, type PageOptions } from './layout.ts';
 import { directionOf, firstSort, nextSort, PER_PAGE, pageCount, tableUrl, type TableQuery } from './table-query.ts';
 import { ago, bytesText, counted, countText } from './wording.ts';
 
 /** What came of the question: a part of the images, or why there is none. */
 export type TableContent = { readonly list: ListResult } | { readonly problem: string };
 
-export function imageSection(query: TableQuery, content: TableContent, nowMs: number): Html {
+export function imageSection(query: TableQuery, content: TableContent, options: PageOptions): Html {
   return html`<section id="images" aria-labelledby="h-images">
     <h2 id="h-images">Images</h2>
-    ${searchForm(query)} ${'problem' in content ? problemNote(content.problem) : tableOf(query, content.list, nowMs)}
+    ${searchForm(query)}
+    ${'problem' in content ? problemNote(content.problem, options) : tableOf(query, content.list, options)}
   </section>`;
 }
 
@@ -91,15 +92,15 @@ const SAMPLES: readonly (readonly [selector: string, label: string])[] = [
   ['size>1GiB', 'size>1GiB'],
 ];
 
-function problemNote(problem: string): Html {
+function problemNote(problem: string, { hasToken }: PageOptions): Html {
   return html`<div class="problem-note" role="alert">
       <strong>Nothing is shown.</strong>
       <pre>${linesHtml(problem)}</pre>
     </div>
-    ${actionsBar({ kind: 'lists' })}`;
+    ${actionsBar({ kind: 'lists' }, hasToken)}`;
 }
 
-function tableOf(query: TableQuery, { images, total, warnings }: ListResult, nowMs: number): Html {
+function tableOf(query: TableQuery, { images, total, warnings }: ListResult, options: PageOptions): Html {
   return html`${
       warnings.length === 0
         ? ''
@@ -108,8 +109,8 @@ function tableOf(query: TableQuery, { images, total, warnings }: ListResult, now
           </ul>`
     }
     <p class="count" id="image-count" data-swap>${countOf(query, images.length, total)}</p>
-    ${actionsBar({ kind: 'table', selector: query.selector, selected: total })}
-    ${images.length === 0 ? '' : imageTable(query, images, nowMs)} ${pager(query, total)}`;
+    ${actionsBar({ kind: 'table', selector: query.selector, selected: total }, options.hasToken)}
+    ${images.length === 0 ? '' : imageTable(query, images, options.nowMs)} ${pager(query, total)}`;
 }
 
 function countOf(query: TableQuery, shown: number, total: number): string {
@@ -136,7 +137,7 @@ function imageTable(query: TableQuery, images: readonly ListedImage[], nowMs: nu
     <table class="images">
       <thead>
         <tr>
-          <th scope="col" class="pick" data-script hidden>
+          <th scope="col" class="pick" data-changes hidden>
             <input type="checkbox" id="pick-all" aria-label="All on this page" />
           </th>
           ${COLUMNS.map(([order, title, kind]) => titleCell(query, order, title, kind))}
@@ -170,7 +171,7 @@ function imageRow(image: ListedImage, nowMs: number): Html {
   const label = name === '' ? uuid : name;
   const published = publishedAt.slice(0, 10);
   return html`<tr>
-    <td class="pick" data-script hidden>
+    <td class="pick" data-changes hidden>
       <input type="checkbox" name="uuid" value="${uuid}" aria-label="${`${label} ${version}`}" />
     </td>
     <th scope="row">

@@ -3,18 +3,31 @@ import type { AssetUrls } from './assets.ts';
 import { news } from './actions.ts';
 import { html, type Html } from './html.ts';
 
-export interface Surroundings {
+/** What the configuration says of all pages, and when one is made. */
+export interface PageOptions {
+  /** Whether a token is configured, with which something can be changed from a page. */
+  readonly hasToken: boolean;
+  /** Whether /metrics is served. */
+  readonly hasMetrics: boolean;
+  /** ms since the epoch. */
+  readonly nowMs: number;
+}
+
+export interface Surroundings extends Omit<PageOptions, 'hasToken'> {
   readonly version: string;
   readonly assets: AssetUrls;
 }
 
-/** A whole document. `status` is a word on how the mirror is; it stands beside its name. */
+/**
+ * A whole document. `state` is how the mirror is, beside its name. The module reads off the document by which clock its times are meant, and whose
+ * version it is.
+ */
 export function documentOf(
-  { version, assets }: Surroundings,
+  { version, assets, hasMetrics, nowMs }: Surroundings,
   page: { readonly title: string; readonly state: Html; readonly main: Html },
 ): string {
   const document = html`<!doctype html>
-    <html lang="en">
+    <html lang="en" data-now="${new Date(nowMs).toISOString()}" data-version="${version}">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
@@ -23,6 +36,7 @@ export function documentOf(
         <title>${page.title}</title>
         <link rel="icon" type="image/svg+xml" href="${assets.icon}" />
         <link rel="stylesheet" href="${assets.style}" />
+        ${assets.modules.map((url) => html`<link rel="modulepreload" href="${url}" /> `)}
         <script type="module" src="${assets.script}"></script>
       </head>
       <body>
@@ -35,7 +49,7 @@ export function documentOf(
               <a href="/_mirror/">Overview</a>
               <a href="/_mirror/#images">Images</a>
               <a href="/_mirror/api/openapi.json">API</a>
-              <a href="/metrics">Metrics</a>
+              ${hasMetrics ? html`<a href="/metrics">Metrics</a>` : ''}
               <a href="/_mirror/setup.sh">Setup</a>
             </nav>
           </div>

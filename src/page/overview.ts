@@ -1,46 +1,38 @@
 /** Savings, downloads, disk and upstreams: what an operator looks for first. `data-live` names what the module keeps up to date. */
-import type { RunningDownload } from '../operations/downloads.ts';
 import type { StatusResult } from '../operations/status.ts';
+import { conditionOf } from './condition.ts';
+import { downloadSection } from './downloads.ts';
 import { html, type Html } from './html.ts';
 import { badge } from './layout.ts';
-import { upstreamState, upstreamTable } from './upstream-table.ts';
+import { upstreamTable } from './upstream-table.ts';
 import { ago, bytesText, counted, countText, percentText } from './wording.ts';
 
-/** How the mirror is, in a word. */
-function stateBadge({ readiness, offline, upstreams }: StatusResult): Html {
-  if (!readiness.ready) return badge('bad', 'not ready');
-  if (offline) return badge('note', 'offline');
-  const states = upstreams.map(upstreamState);
-  const down = states.filter((state) => state === 'down').length;
-  const held = states.filter((state) => state === 'held').length;
-  const useless = states.filter((state) => state === 'useless').length;
-  const troubles = [
-    ...(down > 0 ? [`${counted(down, 'upstream')} down`] : []),
-    ...(held > 0 ? [`${counted(held, 'list')} held back`] : []),
-    ...(useless > 0 ? [`${counted(useless, 'upstream')} without a list`] : []),
-  ];
-  return troubles.length > 0 ? badge('warn', `ready, ${troubles.join(', ')}`) : badge('good', 'ready');
-}
-
 export function stateOf(status: StatusResult): Html {
-  return html`<span class="state" id="state" data-swap>${stateBadge(status)}</span>`;
+  const { kind, text } = conditionOf(status);
+  return html`<span class="state" id="state" data-swap data-condition>${badge(kind, text)}</span>`;
 }
 
 export function overview(status: StatusResult, nowMs: number): Html {
   return html`<h1 class="quiet">Overview</h1>
-    <ul id="reasons" class="reasons" data-swap>
-      ${status.readiness.reasons.map((reason) => html`<li>${reason}</li>`)}
-    </ul>
+    <div id="reasons" data-swap>${reasons(status.readiness)}</div>
     ${savings(status, nowMs)}
-    <div class="columns">${downloads(status.downloads)} ${disk(status.storage, nowMs)}</div>
-    ${upstreamTable(status.upstreams, nowMs)}`;
+    <div class="columns">${downloadSection(status.downloads)} ${disk(status.storage, nowMs)}</div>
+    ${upstreamTable(status, nowMs)}`;
+}
+
+/** Why it cannot serve, or what is wrong while it can. */
+function reasons({ ready, reasons: all }: StatusResult['readiness']): Html {
+  if (all.length === 0) return html``;
+  return html`<ul class="${ready ? 'warnings' : 'reasons'}">
+    ${all.map((reason) => html`<li>${reason}</li>`)}
+  </ul>`;
 }
 
 function savings({ traffic, catalog, startedAt, storage }: StatusResult, nowMs: number): Html {
   const { hit, miss, join, pass } = traffic.files;
   const requests = hit + miss + join + pass;
   return html`<section aria-labelledby="h-savings">
-    <h2 id="h-savings">Savings <small>since the start, ${ago(startedAt, nowMs)}</small></h2>
+    <h2 id="h-savings">Savings <small id="since" data-swap>since the start, ${ago(startedAt, nowMs)}</small></h2>
     <dl class="tiles">
       ${tile('Did not cross the WAN', 'saved', percentText(traffic.savedRatio), html`of the bytes sent to clients`)}
       ${tile('Sent to the LAN', 'lan', bytesText(traffic.lanBytes), html`<span data-live="requests">${countText(requests)}</span> file requests`)}
@@ -79,30 +71,6 @@ function tile(title: string, live: string, value: string, note: Html): Html {
     <dd class="value" data-live="${live}">${value}</dd>
     <dd class="note">${note}</dd>
   </div> `;
-}
-
-function downloads(running: readonly RunningDownload[]): Html {
-  return html`<section aria-labelledby="h-downloads">
-    <h2 id="h-downloads">Running downloads <small data-live="running">${countText(running.length)}</small></h2>
-    <ul class="downloads" id="downloads">
-      ${running.map(download)}
-    </ul>
-    <p class="empty" id="no-downloads" ${running.length === 0 ? '' : html` hidden`}>Nothing is being fetched.</p>
-  </section>`;
-}
-
-/** The module makes the same of what the events tell. */
-function download({ sha1, image, size, received, followers, priority }: RunningDownload): Html {
-  const name = image === null ? '' : `${image.name} ${image.version}`.trim();
-  const label = name === '' ? (image?.uuid ?? sha1) : name;
-  return html`<li data-sha1="${sha1}">
-    <span class="what clamp" title="${label}"
-      >${image === null ? label : html`<a href="/_mirror/images/${image.uuid}">${label}</a>`}</span
-    >
-    <span class="how">${priority === 'prefetch' ? 'prefetch' : counted(followers, 'follower')}</span>
-    <progress max="${size}" value="${received}" aria-label="${label}"></progress>
-    <span class="much">${bytesText(received)} of ${bytesText(size)}</span>
-  </li> `;
 }
 
 function disk(storage: StatusResult['storage'], nowMs: number): Html {

@@ -10,7 +10,7 @@ import { loadAssets, type Asset, type Assets } from './assets.ts';
 import { html } from './html.ts';
 import { imagePage } from './image-page.ts';
 import { imageSection, type TableContent } from './image-table.ts';
-import { badge, documentOf } from './layout.ts';
+import { badge, documentOf, type PageOptions } from './layout.ts';
 import { overview, stateOf } from './overview.ts';
 import { readTableQuery, type TableQuery } from './table-query.ts';
 
@@ -20,6 +20,9 @@ export interface PageDeps {
   /** ms since the epoch. */
   readonly now: () => number;
 }
+
+/** What of the configuration the pages show. */
+export type PageSettings = Omit<PageOptions, 'nowMs'>;
 
 export interface RenderedPage {
   readonly status: number;
@@ -40,7 +43,7 @@ export interface Page {
 const TABLE_WAIT_MS = 2_000;
 const NOT_YET = { problem: 'The images are not known yet: reload in a moment.', status: 200 };
 
-export function createPage({ operations, version, now }: PageDeps): Page {
+export function createPage({ operations, version, now }: PageDeps, settings: PageSettings): Page {
   let loading: Promise<Assets> | undefined;
 
   /** Read when first needed; what failed is tried again. */
@@ -85,20 +88,23 @@ export function createPage({ operations, version, now }: PageDeps): Page {
         ask('status', {}, signal),
         inTime<Awaited<ReturnType<typeof tableContent>>>(tableContent(query, signal), TABLE_WAIT_MS, NOT_YET),
       ]);
-      const main = html`${overview(status, now())} ${imageSection(query, content, now())}`;
-      const text = documentOf({ version, assets: urls }, { title: 'imgapi-mirror', state: stateOf(status), main });
+      const options = { ...settings, nowMs: now() };
+      const main = html`${overview(status, options.nowMs)} ${imageSection(query, content, options)}`;
+      const around = { ...options, version, assets: urls };
+      const text = documentOf(around, { title: 'imgapi-mirror', state: stateOf(status), main });
       return { status: content.status, text };
     },
 
     async image(uuid, signal) {
       const { urls } = await assets();
-      const around = { version, assets: urls };
+      const options = { ...settings, nowMs: now() };
+      const around = { ...options, version, assets: urls };
       try {
         const lower = uuid.toLowerCase();
         if (!isImageUuid(lower)) throw new MirrorError('ResourceNotFound', `${JSON.stringify(uuid)} is no uuid`);
         const [image, status] = await Promise.all([ask('show', { uuid: lower }, signal), ask('status', {}, signal)]);
         const title = `${image.name} ${image.version} – imgapi-mirror`;
-        const main = imagePage(image, status, now());
+        const main = imagePage(image, status, options);
         return { status: 200, text: documentOf(around, { title, state: stateOf(status), main }) };
       } catch (error) {
         if (!(error instanceof MirrorError)) throw error;
@@ -106,7 +112,7 @@ export function createPage({ operations, version, now }: PageDeps): Page {
         const main = html`<h1>${statusCode === 404 ? 'No such image' : 'It cannot be shown'}</h1>
           <p class="problem-note" role="alert">${message} (${code})</p>
           <p><a href="/_mirror/#images">All images</a></p>`;
-        const state = html`<span class="state" id="state">${badge('note', 'error')}</span>`;
+        const state = html`<span class="state" id="state" data-swap>${badge('note', 'error')}</span>`;
         return { status: statusCode, text: documentOf(around, { title: 'imgapi-mirror', state, main }) };
       }
     },

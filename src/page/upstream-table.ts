@@ -1,14 +1,15 @@
 /** The upstreams: whether they answer, and whether their lists are taken. */
-import type { UpstreamStatus } from '../operations/status.ts';
+import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
 import { takeListsButton } from './actions.ts';
 import { html, type Html } from './html.ts';
 import { badge } from './layout.ts';
 import { ago, countText } from './wording.ts';
 
 /** How an upstream stands, as every place of the page counts it. */
-type UpstreamState = 'up' | 'held' | 'useless' | 'down' | 'unknown';
+type UpstreamState = 'up' | 'held' | 'useless' | 'down' | 'unknown' | 'offline';
 
-export function upstreamState({ up, held, problem }: UpstreamStatus): UpstreamState {
+export function upstreamState({ up, held, problem }: UpstreamStatus, isOffline: boolean): UpstreamState {
+  if (isOffline) return 'offline';
   if (up === null) return 'unknown';
   if (!up) return 'down';
   if (held) return 'held';
@@ -21,12 +22,13 @@ const BADGES: Readonly<Record<UpstreamState, Html>> = {
   useless: badge('bad', 'gives no list'),
   down: badge('bad', 'down'),
   unknown: badge('note', 'not asked yet'),
+  offline: badge('note', 'offline'),
 };
 
-export function upstreamTable(upstreams: readonly UpstreamStatus[], nowMs: number): Html {
+export function upstreamTable({ upstreams, offline }: StatusResult, nowMs: number): Html {
   return html`<section aria-labelledby="h-upstreams">
     <h2 id="h-upstreams">Upstreams <small>in the order in which they are asked</small></h2>
-    <div id="held" data-swap>${heldNote(upstreams)}</div>
+    <div id="held" data-swap>${heldNote(upstreams, offline)}</div>
     <div class="scroll" role="region" aria-label="Table of upstreams" tabindex="0">
       <table class="upstreams folds">
         <thead>
@@ -39,7 +41,7 @@ export function upstreamTable(upstreams: readonly UpstreamStatus[], nowMs: numbe
           </tr>
         </thead>
         <tbody id="upstreams" data-swap>
-          ${upstreams.map((upstream) => upstreamRow(upstream, nowMs))}
+          ${upstreams.map((upstream) => upstreamRow(upstream, offline, nowMs))}
         </tbody>
       </table>
     </div>
@@ -47,8 +49,8 @@ export function upstreamTable(upstreams: readonly UpstreamStatus[], nowMs: numbe
 }
 
 /** What is to be decided about a list that shrank. */
-function heldNote(upstreams: readonly UpstreamStatus[]): Html {
-  const held = upstreams.filter((upstream) => upstreamState(upstream) === 'held');
+function heldNote(upstreams: readonly UpstreamStatus[], isOffline: boolean): Html {
+  const held = upstreams.filter((upstream) => upstreamState(upstream, isOffline) === 'held');
   if (held.length === 0) return html``;
   return html`<div class="warning">
     ${held.map(({ name, problem }) => html`<p><strong>${name}</strong>: ${problem}.</p> `)}
@@ -57,9 +59,9 @@ function heldNote(upstreams: readonly UpstreamStatus[]): Html {
   </div>`;
 }
 
-function upstreamRow(upstream: UpstreamStatus, nowMs: number): Html {
+function upstreamRow(upstream: UpstreamStatus, isOffline: boolean, nowMs: number): Html {
   const { name, url, images, listConfirmedAt, problem, breakers } = upstream;
-  const state = upstreamState(upstream);
+  const state = upstreamState(upstream, isOffline);
   return html`<tr>
     <th scope="row">${name} <span class="address">${url}</span></th>
     <td data-label="State">
@@ -67,7 +69,9 @@ function upstreamRow(upstream: UpstreamStatus, nowMs: number): Html {
     </td>
     <td data-label="Images" class="number">${countText(images)}</td>
     <td data-label="List confirmed">${ago(listConfirmedAt, nowMs)}</td>
-    <td data-label="Requests">${breakerBadge('lists', breakers.list)} ${breakerBadge('files', breakers.file)}</td>
+    <td data-label="Requests">
+      ${isOffline ? 'none are sent' : html`${breakerBadge('lists', breakers.list)} ${breakerBadge('files', breakers.file)}`}
+    </td>
   </tr> `;
 }
 

@@ -26,6 +26,8 @@ export interface PrefetchSchedule {
   close(): Promise<void>;
   /** How many entries' last run failed. One that was stopped counts as it did before. */
   readonly failing: number;
+  /** How many times in a row an entry's hours have ended before it was through; of several entries the most. */
+  readonly unfinished: number;
 }
 
 export interface PrefetchScheduleDeps {
@@ -45,6 +47,8 @@ interface Timetable {
   /** ms since the epoch. */
   dueAtMs: number;
   failures: number;
+  /** Hours that ended before it was through, since it last was. */
+  unfinished: number;
   running: { readonly abort: AbortController; readonly ended: Promise<void> } | undefined;
   stopTimer: (() => void) | undefined;
 }
@@ -109,11 +113,14 @@ export function createPrefetchSchedule(
         log.info({ select, reason: String(error) }, 'scheduled prefetch stopped; the next one goes on');
         // Due as it was: it goes on when its hours begin again.
         table.dueAtMs = now();
+        // Neither a stop of the mirror nor another configuration says anything of how long it takes.
+        if (!isClosed && tables.includes(table)) table.unfinished += 1;
         return;
       }
       log.error({ err: error, select }, 'scheduled prefetch failed');
     }
     table.failures = isDone ? 0 : table.failures + 1;
+    if (isDone) table.unfinished = 0;
     const waitMs = isDone ? table.every : Math.min(table.every, RETRY_MOST_MS, retryMs(table.failures));
     table.dueAtMs = isDone ? startedAtMs + waitMs : now() + waitMs;
   }
@@ -141,6 +148,9 @@ export function createPrefetchSchedule(
     get failing() {
       return tables.filter(({ failures }) => failures > 0).length;
     },
+    get unfinished() {
+      return Math.max(0, ...tables.map(({ unfinished }) => unfinished));
+    },
   };
 }
 
@@ -165,6 +175,7 @@ function timetable(entry: PrefetchEntry, nowMs: number): Timetable[] {
       window: window === null ? undefined : parseTimeWindow(window),
       dueAtMs: nowMs,
       failures: 0,
+      unfinished: 0,
       running: undefined,
       stopTimer: undefined,
     },

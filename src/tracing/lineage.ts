@@ -1,30 +1,37 @@
-/** Which span goes under which: found by the id of the request, which every call to an upstream carries. */
+/**
+ * Which span goes under which. Whatever a piece of work begins inherits it: ids of requests are the clients', and two
+ * requests may have the same.
+ */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { LRUCache } from 'lru-cache';
 import type { Span } from './tracing.ts';
 
-export interface Lineage {
-  /** The work that is done now for this request, else the request itself; undefined: it is nobody's. */
-  parentOf(requestId: string): Span | undefined;
-  /** This span is the request's from now on, also when it has ended: downloads outlive who asked for them. */
-  adopt(requestId: string, span: Span): void;
-  /** Does a piece of the request's work, under `span`. */
-  within<T>(requestId: string, span: Span, work: () => T): T;
+/** A piece of work that has a span. */
+export interface Work {
+  /** The request it is done for: what its calls to upstreams carry. */
+  readonly requestId: string;
+  readonly span: Span;
+  /** The attempt at a file that runs now, of those it makes one after the other. */
+  attempt?: Span;
 }
 
-/** Requests are forgotten in the order in which they came; what is done for one of long ago begins a trace. */
-const MAX_REQUESTS = 10_000;
+export interface Lineage {
+  /** The work that asks; undefined: none that has a span. */
+  current(): Work | undefined;
+  /** The span of the work that asks, where it asks for this request; undefined: what is done now is nobody's. */
+  parentOf(requestId: string): Span | undefined;
+  /** Does a piece of work: all that it begins goes under its span, also what goes on when that has ended. */
+  within<T>(work: Work, task: () => T): T;
+}
 
 export function createLineage(): Lineage {
-  const requests = new LRUCache<string, Span>({ max: MAX_REQUESTS });
-  const working = new AsyncLocalStorage<{ readonly requestId: string; readonly span: Span }>();
+  const working = new AsyncLocalStorage<Work>();
   return {
+    current: () => working.getStore(),
     parentOf(requestId) {
       const current = working.getStore();
-      // What goes on in the background may have been begun by a request it has nothing to do with.
-      return current?.requestId === requestId ? current.span : requests.get(requestId);
+      // What goes on in the background has ids of its own, and may have been begun by a request it has nothing to do with.
+      return current?.requestId === requestId ? current.span : undefined;
     },
-    adopt: (requestId, span) => void requests.set(requestId, span),
-    within: (requestId, span, work) => working.run({ requestId, span }, work),
+    within: (work, task) => working.run(work, task),
   };
 }

@@ -25,7 +25,16 @@ import {
 } from '@opentelemetry/sdk-trace-base';
 import { ATTR_SERVICE_NAME, ATTR_SERVICE_VERSION } from '@opentelemetry/semantic-conventions';
 import type { Log } from '../config/log.ts';
-import type { RemoteParent, Span, SpanAttributes, SpanKind, SpanOptions, Tracing } from './tracing.ts';
+import {
+  ATTRIBUTE,
+  type RemoteParent,
+  type Span,
+  type SpanAttributes,
+  type SpanFailure,
+  type SpanKind,
+  type SpanOptions,
+  type Tracing,
+} from './tracing.ts';
 
 export interface OtlpOptions {
   /** Where spans are POSTed, such as `http://collector:4318/v1/traces`; without a path it is that one. */
@@ -54,22 +63,21 @@ const KINDS: Readonly<Record<SpanKind, ApiSpanKind>> = {
 const BATCH = 512;
 /** Error messages and paths are cut to this. */
 const MAX_TEXT = 1024;
-/** Exports at one time; the SDK begins the next when one has timed out. */
-const MAX_EXPORTS = 2;
-
 export function createOtlpTracing({ log }: { readonly log: Log }, options: OtlpOptions): Tracing {
   const { endpoint, exportTimeoutMs = 5_000, closeTimeoutMs = 3_000, maxQueued = 2048 } = options;
+  const batch = Math.min(BATCH, maxQueued);
   // Ours, so that it can be destroyed under an export that nobody waits for any more.
   const agent = new (endpoint.startsWith('https:') ? HttpsAgent : HttpAgent)({ keepAlive: true });
   const exporter = new OTLPTraceExporter({
     url: tracesUrl(endpoint),
     timeoutMillis: exportTimeoutMs,
-    concurrencyLimit: MAX_EXPORTS,
+    // At the end all that is queued is sent at once, beside what is on its way.
+    concurrencyLimit: Math.ceil(maxQueued / batch) + 1,
     httpAgentOptions: () => agent,
   });
   const processor = new BatchSpanProcessor(tellingFailures(exporter, log, endpoint), {
     maxQueueSize: maxQueued,
-    maxExportBatchSize: Math.min(BATCH, maxQueued),
+    maxExportBatchSize: batch,
     scheduledDelayMillis: options.exportEveryMs ?? 5_000,
     exportTimeoutMillis: exportTimeoutMs,
   });
@@ -98,6 +106,10 @@ export function createOtlpTracing({ log }: { readonly log: Log }, options: OtlpO
       const flushed = provider.shutdown().catch(() => {});
       await Promise.race([flushed, sleep(closeTimeoutMs, undefined, { signal: late.signal }).catch(() => {})]);
       late.abort();
+      // What is on its way the exporter would try again, for seconds in which the process could not end.
+      agent.createConnection = () => {
+        throw new Error('traces are sent no more');
+      };
       agent.destroy();
     },
   };
@@ -120,11 +132,12 @@ class OtlpSpan implements Span {
     if (this.#span.isRecording()) this.#span.setAttributes(attributes);
   }
 
-  end(failure?: string): void {
+  end(failure?: SpanFailure): void {
     // It warns of a second end.
     if (!this.#span.isRecording()) return;
     if (failure !== undefined) {
-      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: failure.slice(0, MAX_TEXT) });
+      this.#span.setAttribute(ATTRIBUTE.errorType, failure.type);
+      this.#span.setStatus({ code: SpanStatusCode.ERROR, message: failure.message.slice(0, MAX_TEXT) });
     }
     this.#span.end();
   }

@@ -25,12 +25,7 @@ export interface RequestSpans {
 export function createRequestSpans({ tracing, lineage, now, monotonicNow }: RequestSpansDeps): RequestSpans {
   const begun = new WeakMap<RequestContext, Span>();
 
-  function begin(
-    method: string,
-    route: string,
-    { requestId, startedAtMs }: RequestContext,
-    traceparent: string | string[] | undefined,
-  ): Span {
+  function begin(method: string, route: string, { requestId, startedAtMs, traceparent }: RequestContext): Span {
     return tracing.begin(`${method} ${route}`, {
       kind: 'server',
       attributes: { [ATTRIBUTE.method]: method, [ATTRIBUTE.route]: route, [ATTRIBUTE.requestId]: requestId },
@@ -41,26 +36,28 @@ export function createRequestSpans({ tracing, lineage, now, monotonicNow }: Requ
 
   return {
     watch(server) {
-      server.addHook('preHandler', async (request) => {
-        const { mirror, method, routeOptions, headers } = request;
-        const span = begin(method, routeOptions.config.name ?? 'none', mirror, headers.traceparent);
+      // With a callback: what is done in it, the handler, is done within.
+      server.addHook('preHandler', (request, _reply, done) => {
+        const { mirror, method, routeOptions } = request;
+        const span = begin(method, routeOptions.config.name ?? 'none', mirror);
         begun.set(mirror, span);
-        lineage.adopt(mirror.requestId, span);
+        lineage.within({ requestId: mirror.requestId, span }, done);
       });
     },
 
     onFinished(request, context) {
-      const { method, route, status, url, cache, bodyBytes, isAborted } = request;
-      const span = begun.get(context) ?? begin(method, route, context, undefined);
+      const { method, route, status, url, cache, bodyBytes, isAborted, isBroken } = request;
+      const span = begun.get(context) ?? begin(method, route, context);
       span.set({
         [ATTRIBUTE.path]: url.replace(/\?.*$/s, ''),
         [ATTRIBUTE.bytes]: bodyBytes,
         ...(status === 0 ? {} : { [ATTRIBUTE.status]: status }),
         ...(cache === undefined ? {} : { [ATTRIBUTE.cache]: cache }),
-        ...(status >= 500 ? { [ATTRIBUTE.errorType]: String(status) } : {}),
+        // A page that is closed is no error.
+        ...(isAborted && !isBroken ? { [ATTRIBUTE.aborted]: true } : {}),
       });
-      if (isAborted) span.end('the response did not reach its end');
-      else span.end(status >= 500 ? `answered ${status}` : undefined);
+      if (isBroken) span.end({ type: 'broken', message: 'the mirror broke the response off' });
+      else span.end(status >= 500 ? { type: String(status), message: `answered ${status}` } : undefined);
     },
   };
 }

@@ -10,8 +10,15 @@ export type SpanAttributes = Readonly<Record<string, string | number | boolean>>
 /** A piece of work, from its beginning to its end. */
 export interface Span {
   set(attributes: SpanAttributes): void;
-  /** Only the first end counts. `failure`: why it went wrong. */
-  end(failure?: string): void;
+  /** Only the first end counts. `failure`: it went wrong. */
+  end(failure?: SpanFailure): void;
+}
+
+export interface SpanFailure {
+  /** The class of failures it is one of: `error.type`. */
+  readonly type: string;
+  /** What happened; no secrets. */
+  readonly message: string;
 }
 
 /** A span of another process that ours goes under. */
@@ -42,8 +49,10 @@ export const ATTRIBUTE = {
   method: 'http.request.method',
   status: 'http.response.status_code',
   path: 'url.path',
-  /** Why something failed: a class of failures, not a message. */
+  /** Why something failed: a class of failures, not a message. Set by `Span.end`. */
   errorType: 'error.type',
+  /** True: it was given up, which is no failure of its own: who wanted it has left or wants no more, or the mirror stops. */
+  aborted: 'imgapi_mirror.aborted',
   /** Body bytes, as sent or received. */
   bytes: 'imgapi_mirror.body_bytes',
   /** The name in logs and metrics, such as `file`. */
@@ -56,6 +65,11 @@ export const ATTRIBUTE = {
   kind: 'imgapi_mirror.kind',
   image: 'imgapi_mirror.image',
   fileIndex: 'imgapi_mirror.file_index',
+  sha1: 'imgapi_mirror.sha1',
+  /** The file's, in bytes. */
+  size: 'imgapi_mirror.size',
+  /** How a download or a pass-through ended, such as `stored` or `mismatch`. */
+  result: 'imgapi_mirror.result',
   /** The byte a download attempt went on from. */
   offset: 'imgapi_mirror.offset',
 } as const;

@@ -2,16 +2,27 @@
  * A span for each attempt at a file, and for each HTTP request to an upstream. Upstreams are told nothing of them: no
  * `traceparent` is sent.
  */
-import type { HttpClient, HttpRequest } from '../upstream/http-client.ts';
+import type { HttpClient, HttpRequest, RequestKind } from '../upstream/http-client.ts';
 import { reasonOf } from '../upstream/unavailable.ts';
 import type { Upstream } from '../upstream/upstream.ts';
 import type { Lineage } from './lineage.ts';
-import { ATTRIBUTE, type Span, type Tracing } from './tracing.ts';
+import { ATTRIBUTE, type Span, type SpanFailure, type Tracing } from './tracing.ts';
 
 export interface UpstreamSpansDeps {
   readonly tracing: Tracing;
   readonly lineage: Lineage;
 }
+
+/**
+ * Refusals that answer the question asked: the upstream has no channels, no such image or no icon. OpenTelemetry's convention for
+ * HTTP clients makes each 4xx an error, but for who knows better what was asked; without this a mirror of an upstream without
+ * channels would be taken for failing at each refresh. A file is asked for only where a manifest has it: its absence is one.
+ */
+const ABSENCES: Readonly<Partial<Record<RequestKind, readonly number[]>>> = {
+  channels: [404],
+  manifest: [404, 410],
+  icon: [404, 410],
+};
 
 /** An upstream whose every file request is an attempt with a span: from asking to the last byte, or until it is let go. */
 export function traceAttempts(upstream: Upstream, { tracing, lineage }: UpstreamSpansDeps): Upstream {
@@ -30,10 +41,12 @@ export function traceAttempts(upstream: Upstream, { tracing, lineage }: Upstream
         },
         parent: lineage.parentOf(requestId),
       });
+      const work = lineage.current();
+      if (work !== undefined) work.attempt = span;
       try {
-        const answer = await lineage.within(requestId, span, async () => upstream.file(request));
+        const answer = await lineage.within({ requestId, span }, async () => upstream.file(request));
         if (answer.kind === 'absent') {
-          span.end('the upstream does not have it');
+          span.end({ type: 'absent', message: 'the upstream does not have it' });
           return answer;
         }
         const { stream } = answer;
@@ -41,15 +54,16 @@ export function traceAttempts(upstream: Upstream, { tracing, lineage }: Upstream
           kind: 'file',
           stream: {
             ...stream,
-            body: followed(stream.body, span),
+            body: followed(stream.body, span, request),
             cancel() {
-              span.end();
+              // After its end this tells nothing.
+              giveUp(span);
               stream.cancel();
             },
           },
         };
       } catch (error) {
-        fail(span, error);
+        fail(span, error, request);
         throw error;
       }
     },
@@ -76,27 +90,33 @@ export function traceHttpClient(
       },
       parent: lineage.parentOf(requestId),
     });
+    let refusal: SpanFailure | undefined;
     // Of an answer that nobody reads any more nothing else tells.
-    const onAbort = (): void => span.end('given up');
+    const onAbort = (): void => {
+      if (refusal !== undefined) span.end(refusal);
+      else if (isTimeout(signal.reason)) span.end({ type: 'timeout', message: 'did not answer in time' });
+      else giveUp(span);
+    };
     signal.addEventListener('abort', onAbort, { once: true });
     const end = (): void => signal.removeEventListener('abort', onAbort);
     try {
       const response = await http.get(request);
       const { status } = response;
-      span.set({ [ATTRIBUTE.status]: status, ...(status >= 400 ? { [ATTRIBUTE.errorType]: String(status) } : {}) });
-      const failure = status >= 400 ? `answered ${status}` : undefined;
+      span.set({ [ATTRIBUTE.status]: status });
+      const isRefused = status >= 400 && ABSENCES[kind]?.includes(status) !== true;
+      if (isRefused) refusal = { type: String(status), message: `answered ${status}` };
       return {
         ...response,
-        body: followed(response.body, span, failure, end),
+        body: followed(response.body, span, request, refusal, end),
         async discard() {
           end();
-          span.end(failure);
+          span.end(refusal);
           await response.discard();
         },
       };
     } catch (error) {
       end();
-      fail(span, error);
+      fail(span, error, request);
       throw error;
     }
   }
@@ -107,7 +127,8 @@ export function traceHttpClient(
 async function* followed(
   body: AsyncIterable<Buffer>,
   span: Span,
-  failure?: string,
+  request: Pick<HttpRequest, 'signal'>,
+  failure?: SpanFailure,
   onEnd: () => void = () => {},
 ): AsyncGenerator<Buffer> {
   let bytes = 0;
@@ -118,7 +139,7 @@ async function* followed(
     }
   } catch (error) {
     span.set({ [ATTRIBUTE.bytes]: bytes });
-    fail(span, error);
+    fail(span, error, request);
     throw error;
   } finally {
     onEnd();
@@ -127,7 +148,21 @@ async function* followed(
   }
 }
 
-function fail(span: Span, error: unknown): void {
-  span.set({ [ATTRIBUTE.errorType]: reasonOf(error) });
-  span.end(error instanceof Error ? error.message : String(error));
+/** As `AbortSignal.timeout` gives it. */
+function isTimeout(reason: unknown): boolean {
+  return reason instanceof Error && reason.name === 'TimeoutError';
+}
+
+/** What nobody wants any more has not failed. */
+function giveUp(span: Span): void {
+  span.set({ [ATTRIBUTE.aborted]: true });
+  span.end();
+}
+
+function fail(span: Span, error: unknown, { signal }: Pick<HttpRequest, 'signal'>): void {
+  const type = reasonOf(error);
+  // What fails when its caller has given it up fails for that, and with whatever reason the caller gave.
+  const isGivenUp = signal.aborted && !isTimeout(signal.reason);
+  if (isGivenUp || type === 'aborted') giveUp(span);
+  else span.end({ type, message: error instanceof Error ? error.message : String(error) });
 }

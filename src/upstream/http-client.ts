@@ -48,7 +48,7 @@ export interface HttpRequest {
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly signal: AbortSignal;
-  /** Of a file: what it is for, and the byte it was asked from. */
+  /** Of a manifest, an icon or a file: what it is for, and the byte it was asked from. */
   readonly transfer?: { readonly urgency: Urgency; readonly offset: number };
 }
 

@@ -70,7 +70,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
   async function getJson(
     kind: RequestKind,
     path: string,
-    request: UpstreamRequest,
+    request: UpstreamRequest & Pick<HttpRequest, 'transfer'>,
     maxBytes: number,
     headers: Record<string, string> = {},
   ): Promise<{ response: HttpResponse; value: unknown; bytes: number }> {
@@ -170,7 +170,12 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
 
     async manifest(request: ImageRequest): Promise<ManifestAnswer> {
       const path = imagePath(request, '');
-      const { response, value } = await getJson('manifest', path, request, JSON_MAX_BYTES);
+      const { response, value } = await getJson(
+        'manifest',
+        path,
+        { ...request, ...transferOf(request) },
+        JSON_MAX_BYTES,
+      );
       if (isAbsent(response)) return { kind: 'absent' };
       if (response.status !== 200) throw unexpected(path, response);
       if (uuidOf(value) !== request.uuid) throw unavailable(name, 'body', `GET ${path} answered another image`);
@@ -183,7 +188,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
       const response = await get(
         'icon',
         path,
-        { ...request, signal },
+        { ...request, signal, ...transferOf(request) },
         { accept: '*/*', 'accept-encoding': 'identity' },
       );
       if (response.status !== 200) {
@@ -212,7 +217,7 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
       const response = await get(
         'file',
         path,
-        { ...request, signal, transfer: { urgency: request.urgency ?? DEMAND, offset: request.offset } },
+        { ...request, signal, ...transferOf(request, request.offset) },
         {
           accept: 'application/octet-stream, */*',
           'accept-encoding': 'identity',
@@ -272,6 +277,10 @@ export function createImgapiUpstream({ http }: ImgapiUpstreamDeps, options: Imga
     }
     return { start: offset, totalSize: Number(range[3]) };
   }
+}
+
+function transferOf({ urgency = DEMAND }: ImageRequest, offset = 0): Required<Pick<HttpRequest, 'transfer'>> {
+  return { transfer: { urgency, offset } };
 }
 
 /** 404 and 410 alone say that something is not there; any other refusal is "could not tell". */

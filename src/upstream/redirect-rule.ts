@@ -32,6 +32,9 @@ export function createRedirectRule(options: RedirectRuleOptions): RedirectRule {
   };
 }
 
+/** Without what may be secret of it: credentials, and a query, which signs the URLs of storage services. */
 function shown(location: string | undefined): string {
-  return location === undefined ? 'nowhere' : JSON.stringify(location.slice(0, 200));
+  if (location === undefined) return 'nowhere';
+  const plain = location.replace(/[?#].*$/s, '').replace(/^([a-z][a-z\d+.-]*:)?(\/\/)[^/]*@/i, '$1$2');
+  return JSON.stringify(plain.slice(0, 200));
 }

@@ -18,6 +18,8 @@ export interface ImageRequest extends UpstreamRequest {
   readonly uuid: ImageUuid;
   /** A channel's name, `*`, or undefined for the upstream's default. */
   readonly channel: string | undefined;
+  /** What it is for; may change while it runs. Default: a client waits for it. */
+  readonly urgency?: Urgency;
 }
 
 /** What tells one version of an answer from another, as the upstream sends it. */
@@ -48,8 +50,6 @@ export interface FileRequest extends ImageRequest {
   readonly index: number;
   /** The byte to go on from; an upstream without Range answers from 0 all the same. */
   readonly offset: number;
-  /** What it is for; may change while it runs. Default: a client waits for it. */
-  readonly urgency?: Urgency;
 }
 
 /** A file that has begun to arrive. Its body must be read to the end or cancelled. */

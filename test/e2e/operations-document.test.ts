@@ -110,7 +110,7 @@ test('there is a heading for every alert, and for nothing that is none', async (
   const alerts = [...rules.matchAll(/^ +- alert: (\w+)$/gm)].map(([, name = '']) => name);
   const headings = [...document.matchAll(/^### (\w+)$/gm)].map(([, name = '']) => name);
   assert.deepEqual(new Set(headings), new Set(alerts));
-  const anchors = [...rules.matchAll(/runbook_url: docs\/operations\.md#(\S+)$/gm)].map(([, anchor]) => anchor);
+  const anchors = [...rules.matchAll(/runbook_url: '.*-runbooks\.html#(\w+)'$/gm)].map(([, anchor]) => anchor);
   assert.deepEqual(
     anchors,
     alerts.map((name) => name.toLowerCase()),

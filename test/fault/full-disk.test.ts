@@ -68,6 +68,9 @@ test('a disk that fills up in the middle costs no client anything, whatever its 
   const streams = await mirror.metric('imgapi_mirror_pass_throughs_total{result="right"}');
   assert.ok(streams >= 1 && streams <= 4, `${streams} streams`);
   assert.equal(mirror.log.linesOf(/the disk failed: passed through/).length, 4);
+  assert.equal(await mirror.metric('imgapi_mirror_downloads_total{result="disk"}'), 1);
+  assert.equal(await mirror.metric('imgapi_mirror_downloads_total{result="failed"}'), 0);
+  assert.equal(await mirror.metric('imgapi_mirror_ready'), 1, 'a full disk is no reason not to ask');
 });
 
 function bytesOf(file: TestFile, from: number, to: number): Buffer {

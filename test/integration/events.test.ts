@@ -61,8 +61,8 @@ test('the status at once, then nothing that was told before', async (t) => {
   const beganMs = performance.now();
   const { states } = await listen(t, mirror);
   await until(() => states.length === 1);
-  const status = fieldsOf((await createAsk(mirror)('/_mirror/api/status')).json);
-  assert.deepEqual(Object.keys(states[0] ?? {}), Object.keys(status));
+  const status = await statusOf(mirror);
+  assert.deepEqual(Object.keys(states[0] ?? {}), [...Object.keys(status), 'running', 'condition']);
   await sleep(1_200);
   // What begins at the start (the first scrub) may be told still, and others may fill the disk.
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- a status, by its keys
@@ -70,6 +70,41 @@ test('the status at once, then nothing that was told before', async (t) => {
   for (const [at, mark] of marks.entries()) assert.notEqual(mark, marks[at - 1], 'nothing is told twice');
   assertBounded(states.length, beganMs);
 });
+
+test('of many downloads the first ones are told, and how many there are; the status has them all', async (t) => {
+  const images = Array.from({ length: 25 }, (_, at) => makeImage({ name: `image-${at}`, size: 400_000 }));
+  const upstream = await startImageServer({ images, behaviour: { stallAfterBytes: 100_000 } });
+  t.after(async () => upstream.close());
+  // None is given up while it is looked at.
+  const mirror = await startMirror(t, {
+    upstreams: [{ url: upstream.url, maxDownloads: images.length, stallTimeout: 600_000 }],
+  });
+  const gone = new AbortController();
+  t.after(() => gone.abort());
+  for (const { uuid } of images) {
+    // What one that leaves says is nothing to the test.
+    void fetch(`${mirror.url}/images/${uuid}/file`, { signal: gone.signal }).catch(() => {});
+    await until(async () => uuidsOf((await statusOf(mirror))['downloads']).at(-1) === uuid);
+  }
+  const { states } = await listen(t, mirror);
+  await until(() => states.length > 0);
+  const { downloads, running } = states.at(-1) ?? {};
+  assert.equal(running, 25);
+  assert.deepEqual(
+    uuidsOf(downloads),
+    images.slice(0, 20).map(({ uuid }) => uuid),
+    'those that run longest',
+  );
+});
+
+function uuidsOf(downloads: unknown): readonly unknown[] {
+  assert.ok(Array.isArray(downloads));
+  return downloads.map((download) => fieldsOf(fieldsOf(download)['image'])['uuid']);
+}
+
+async function statusOf(mirror: TestMirror): Promise<Readonly<Record<string, unknown>>> {
+  return fieldsOf((await createAsk(mirror)('/_mirror/api/status')).json);
+}
 
 test('what goes out is counted as it does', async (t) => {
   const { mirror } = await start(t);

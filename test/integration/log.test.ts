@@ -69,6 +69,7 @@ test('a response that the client broke off is a line too, with what was sent', a
   const { message, fields } = await lineOf(mirror, idOf(1));
   assert.equal(message, 'response aborted');
   assert.partialDeepStrictEqual(fields, { route: 'file', status: 200, cache: 'MISS', aborted: true });
+  assert.equal('broken' in fields, false);
   const sent = Number(fields['bodyBytes']);
   assert.ok(sent >= 200_000 && sent < 2_000_000, `${sent} bytes`);
 });
@@ -79,7 +80,7 @@ test('a response that the mirror broke off is a line, with the reason in another
   const mirror = await startMirror(t, { upstreams: [upstream.url] });
   await createAsk(mirror)(`/images/${image.uuid}/file`, { headers: { 'x-request-id': idOf(2) } });
   const { fields } = await lineOf(mirror, idOf(2));
-  assert.partialDeepStrictEqual(fields, { route: 'file', status: 200, aborted: true });
+  assert.partialDeepStrictEqual(fields, { route: 'file', status: 200, aborted: true, broken: true });
   const reasons = mirror.log.lines.filter((line) => line.fields['reqId'] === idOf(2) && line.level !== 'info');
   assert.deepEqual(reasons.map(({ message }) => message).toSorted(), [
     'SHA-1 mismatch, quarantined',

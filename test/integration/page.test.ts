@@ -1,10 +1,13 @@
 /** The operator's pages as HTML: what they say, what they never let through, and what they cost. Browsers are in test/services. */
 import assert from 'node:assert/strict';
 import { createHook } from 'node:async_hooks';
+import { mkdir } from 'node:fs/promises';
+import { join } from 'node:path';
 import { test, type TestContext } from 'node:test';
 import { startImageServer } from '../support/image-server.ts';
 import { makeCatalog, makeImage, type TestImage } from '../support/images.ts';
 import { startMirror, type TestMirror } from '../support/mirror.ts';
+import { until } from '../support/wait-for.ts';
 import { createAsk, type Answer } from './ask.ts';
 
 const HOSTILE = `"><script>alert(1)</script><img src=x onerror='alert(2)'>\u001b[31m\u202e`;
@@ -71,11 +74,14 @@ test('the files of a page are kept for good, and another version of them is anot
   const ask = createAsk(await start(t));
   const { text } = await ask('/_mirror/');
   const urls = Array.from(text.matchAll(/(?:src|href)="(\/_mirror\/assets\/[^"]*)"/g), ([, url]) => url ?? '');
-  assert.deepEqual(new Set(urls.map((url) => url.split('/').at(-1))), new Set(['icon.svg', 'page.css', 'page.js']));
   const [url = ''] = urls;
   const types = { css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml' };
   const scripts = ['page.js', 'figures.js', 'actions.js', 'jobs.js', 'verbs.js', 'api.js', 'words.js'];
-  for (const name of ['page.css', ...scripts, 'icon.svg']) {
+  const names = ['page.css', ...scripts, 'icon.svg'];
+  // Each is named in the document: none is found only when another one has come.
+  assert.deepEqual(urls.map((one) => one.split('/').at(-1) ?? '').toSorted(), names.toSorted());
+  for (const name of scripts.slice(1)) assert.match(text, new RegExp(`rel="modulepreload" href="[^"]*/${name}"`));
+  for (const name of names) {
     const { status, headers } = await ask(url.replace(/[^/]+$/, name));
     assert.equal(status, 200, name);
     assert.equal(headers['content-type'], Object.entries(types).find(([end]) => name.endsWith(end))?.[1]);
@@ -274,6 +280,109 @@ test('an upstream whose list was held back is not down, and the page offers to t
   assert.doesNotMatch(text, />down</);
   await mirror.app.catalog.refresh({ accept: true });
   assert.doesNotMatch((await ask('/_mirror/')).text, /held back/);
+});
+
+/** The badge beside the name: `good: ready`. */
+function stateOf({ text }: Answer): string {
+  const [, kind, words] = /id="state"[^>]*><span class="badge (\w+)">([^<]*)</.exec(text) ?? [];
+  return `${kind}: ${words}`;
+}
+
+test('a mirror that lists well and can fetch nothing is not green', async (t) => {
+  const images = makeCatalog(6, { oddities: false });
+  const upstream = await startImageServer({
+    images,
+    behave: ({ route }) => (route === 'file' ? { status: 500 } : undefined),
+  });
+  t.after(async () => upstream.close());
+  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url] }));
+  assert.equal(stateOf(await ask('/_mirror/')), 'good: ready');
+  for (const { uuid } of images) assert.equal((await ask(`/images/${uuid}/file`)).status, 503);
+  for (const path of ['/_mirror/', `/_mirror/images/${images[0]?.uuid}`]) {
+    assert.equal(stateOf(await ask(path)), 'warn: ready, files failing at 1 upstream', path);
+  }
+});
+
+test('a mirror that serves while its disk cannot be written is ready and not green, and says what is wrong', async (t) => {
+  const mirror = await start(t);
+  const ask = createAsk(mirror);
+  await mkdir(join(mirror.dir, '.probe'));
+  const { text } = await until(async () => {
+    const page = await ask('/_mirror/');
+    return stateOf(page) === 'warn: ready, disk failing' ? page : undefined;
+  });
+  assert.match(text, /<ul class="warnings">\s*<li>[^<]*nothing can be written to the cache directory/);
+  assert.equal((await ask('/_mirror/ready')).status, 200);
+});
+
+test('without an admin.token nobody is asked for one: the commands are named', async (t) => {
+  const upstream = await startImageServer({ images: [base] });
+  t.after(async () => upstream.close());
+  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url], adminToken: null }));
+  for (const [path, commands] of [
+    ['/_mirror/', ['prefetch SELECTOR', 'pin SELECTOR', 'unpin SELECTOR', 'evict SELECTOR', 'refresh']],
+    ['/_mirror/?selector=nmae=x', ['refresh']],
+    [`/_mirror/images/${base.uuid}`, [`prefetch ${base.uuid}`, `evict ${base.uuid}`, 'refresh']],
+  ] as const) {
+    const { text } = await ask(path);
+    assert.match(text, /No <code>admin\.token<\/code> is configured/);
+    for (const command of commands) assert.ok(text.includes(`<code>imgapi-mirror ${command}</code>`), command);
+    assert.doesNotMatch(text, /id="token|data-verb=|Token for changes/, path);
+  }
+});
+
+test('the metrics are linked to where they are served', async (t) => {
+  const upstream = await startImageServer({ images: [base] });
+  t.after(async () => upstream.close());
+  for (const enabled of [true, false]) {
+    const ask = createAsk(await startMirror(t, { upstreams: [upstream.url], metrics: { enabled } }));
+    assert.equal((await ask('/metrics')).status, enabled ? 200 : 404);
+    for (const path of ['/_mirror/', `/_mirror/images/${base.uuid}`, '/_mirror/images/nothing']) {
+      assert.equal((await ask(path)).text.includes('href="/metrics"'), enabled, path);
+    }
+  }
+});
+
+test('offline no upstream is called well or ill', async (t) => {
+  const upstream = await startImageServer({ images: [base] });
+  t.after(async () => upstream.close());
+  const first = await startMirror(t, { upstreams: [upstream.url] });
+  await createAsk(first)(`/images/${base.uuid}/file`);
+  await first.close();
+  const ask = createAsk(await startMirror(t, { upstreams: [upstream.url], dir: first.dir, offline: true }));
+  const page = await ask('/_mirror/');
+  assert.equal(stateOf(page), 'note: offline');
+  const row = /<tbody id="upstreams".*?<\/tbody>/s.exec(page.text)?.[0] ?? '';
+  assert.match(row, />up0 .*<span class="badge note">offline<\/span>.*none are sent/s);
+  assert.doesNotMatch(row, /not asked yet|lists ok|files ok/);
+});
+
+test('of many downloads the first twenty are shown, and how many more there are; one that is passed through says so', async (t) => {
+  const images = Array.from({ length: 23 }, (_, at) => makeImage({ name: `image-${at}`, size: 400_000 }));
+  const large = makeImage({ name: 'large', size: 900_000 });
+  const upstream = await startImageServer({ images: [...images, large], behaviour: { stallAfterBytes: 100_000 } });
+  t.after(async () => upstream.close());
+  const upstreams = [{ url: upstream.url, maxDownloads: 30, stallTimeout: 600_000 }];
+  const gone = new AbortController();
+  t.after(() => gone.abort());
+  const mirror = await startMirror(t, { upstreams });
+  const ask = createAsk(mirror);
+  for (const { uuid } of images) {
+    // What one that leaves says is nothing to the test.
+    void fetch(`${mirror.url}/images/${uuid}/file`, { signal: gone.signal }).catch(() => {});
+  }
+  await until(async () => (await ask('/_mirror/')).text.includes('data-live="running">23<'));
+  const { text } = await ask('/_mirror/');
+  assert.equal([...text.matchAll(/<li data-key=/g)].length, 20);
+  assert.match(text, /and <span data-live="more">3<\/span> more/);
+
+  // Has no room for it.
+  const small = await startMirror(t, { upstreams, cache: { maxBytes: 500_000 } });
+  void fetch(`${small.url}/images/${large.uuid}/file`, { signal: gone.signal }).catch(() => {});
+  const passed = await until(
+    async () => /<li data-key.*?<\/li>/s.exec((await createAsk(small)('/_mirror/')).text)?.[0],
+  );
+  assert.match(passed, /<li data-key="[0-9a-f]{40}-passed">.*>1 follower, passed through</s);
 });
 
 test('the page is there while no upstream is, and says why', async (t) => {

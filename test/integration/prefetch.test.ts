@@ -93,10 +93,34 @@ test('what is prefetched is a hit for everyone, origins first, and stays an imag
   assert.equal(await mirror.metric('imgapi_mirror_prefetch_images_total{result="fetched"}'), 3);
   assert.equal(
     await mirror.metric('imgapi_mirror_upstream_cause_bytes_total{upstream="up0",cause="prefetch"}'),
-    3 * SIZE,
+    3 * SIZE + (await mirror.metric('imgapi_mirror_upstream_response_bytes_total{upstream="up0",kind="manifest"}')),
   );
   const again = await prefetch(mirror, ['name=child with-origins']).result;
   assert.deepEqual([again.fetched, again.already.length, again.bytes], [[], 3, 0]);
+});
+
+test('all that a prefetch pulls counts as prefetched: origins that had to be looked up, and icons', async (t) => {
+  const hidden = makeImage({ name: 'hidden', size: SIZE, state: 'disabled' });
+  const child = makeImage({ name: 'child', size: SIZE, origin: hidden, icon: true });
+  const unlisted = makeImage({ name: 'unlisted', size: SIZE, state: 'disabled' });
+  const upstream = await startUpstream(t, { images: [child, hidden, unlisted] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const pulled = async (metric: string, label: string): Promise<number> =>
+    mirror.metric(`imgapi_mirror_${metric}_bytes_total{upstream="up0",${label}}`);
+  const ofImages = async (): Promise<number> => {
+    const kinds = ['manifest', 'icon', 'file'].map(async (kind) => pulled('upstream_response', `kind="${kind}"`));
+    return (await Promise.all(kinds)).reduce((sum, bytes) => sum + bytes, 0);
+  };
+  const { fetched } = await prefetch(mirror, ['name=child with-origins']).result;
+  assert.equal(fetched.length, 2);
+  for (const kind of ['manifest', 'icon']) assert.ok((await pulled('upstream_response', `kind="${kind}"`)) > 0, kind);
+  assert.equal(await pulled('upstream_cause', 'cause="demand"'), 0);
+  const prefetched = await pulled('upstream_cause', 'cause="prefetch"');
+  assert.equal(prefetched, await ofImages());
+  await (await fetch(`${mirror.url}/images/${unlisted.uuid}`)).text();
+  const demanded = await pulled('upstream_cause', 'cause="demand"');
+  assert.ok(demanded > 0);
+  assert.equal(demanded, (await ofImages()) - prefetched);
 });
 
 test('an image whose origin no upstream has is fetched, and said to be of no use', async (t) => {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { parse } from 'yaml';
+import { loadConfig } from '../../src/config/load.ts';
 import { hasNeeds } from './support/need.ts';
 import { runCommand, tryCommand } from './support/run-command.ts';
 
@@ -15,6 +16,16 @@ test('Prometheus would start with what compose.yaml gives it', async (t) => {
   const { code, out, err } = await tryCommand('promtool', ['check', 'config', CONFIG]);
   assert.equal(code, 0, out + err);
   assert.match(out, /rules found/);
+});
+
+test('the variables that compose.yaml gives the mirror, or shows how to give, are keys of its configuration', async () => {
+  const text = await readFile(join(TOP, 'compose.yaml'), 'utf8');
+  const names = Array.from(text.matchAll(/^ {6}(?:# )?(IMGAPI_MIRROR_\w+): /gm), ([, name = '']) => name);
+  assert.ok(names.includes('IMGAPI_MIRROR_ADMIN_TOKEN'));
+  const env = Object.fromEntries(names.map((name) => [name, name.endsWith('_FORMAT') ? 'json' : 'a-token']));
+  const loaded = loadConfig({ env, flags: {} });
+  assert.ok(loaded.ok);
+  assert.equal(loaded.config.admin.token, 'a-token');
 });
 
 test('docker-compose reads compose.yaml, and finds in the checkout what it mounts', async (t) => {

@@ -98,7 +98,9 @@ test('a mirror that has become silent is noticed without an end of the connectio
   assert.equal(await page.locator('body.stale').count(), 0);
   assert.equal(await page.locator('#live').innerText(), '');
 
-  await page.route('**/_mirror/api/events', async (route) => route.fulfill({ status: 503 }));
+  for (const path of ['events', 'status']) {
+    await page.route(`**/_mirror/api/${path}`, async (route) => route.fulfill({ status: 503 }));
+  }
   await page.reload();
   await state.filter({ hasText: 'no news' }).waitFor();
 });
@@ -255,7 +257,7 @@ test('a list that was held back is a warning, and is taken when the operator say
   const labs = page.getByRole('row', { name: /^labs/ });
   await labs.getByText('list held back').waitFor();
   assert.doesNotMatch(await labs.innerText(), /\bdown\b/);
-  assert.equal(await page.locator('#state').innerText(), 'ready, 1 upstream down, 1 list held back');
+  assert.equal(await page.locator('#state').innerText(), 'ready, 1 upstream down, 1 list held back, 1 conflict');
   const take = page.locator('#held').getByRole('button', { name: 'Take the list as it is' });
   await page.goto('/_mirror/?selector=nmae%3Dx');
   await take.click();
@@ -303,6 +305,12 @@ test('a wrong token is said to be wrong where it is seen, and forgotten', async 
   assert.equal(await said.innerText(), '');
 });
 
+/** Of what can be pointed at, all that is less than 24 px wide or high; what is off the page has no size. */
+const TOO_SMALL = `[...document.querySelectorAll('a, button, input, select, summary')]
+  .map((element) => [element.getBoundingClientRect(), element.outerHTML])
+  .filter(([{ right, width, height }]) => right > 0 && width > 0 && (width < 24 || height < 24))
+  .map(([{ width, height }, text]) => width + ' x ' + height + ': ' + text)`;
+
 test('no page breaks a rule of accessibility, dark or light, wide or narrow, and none scrolls sideways', async (t) => {
   if (!need(t)) return;
   const { mirror, web, slow, hostile, disputed, talkative } = await startPageSite(t);
@@ -337,6 +345,9 @@ test('no page breaks a rule of accessibility, dark or light, wide or narrow, and
         assert.equal(sideways, 0, `${what} scrolls sideways`);
         const isCut = `[...document.querySelectorAll('.scroll')].some((box) => box.scrollWidth > box.clientWidth)`;
         assert.equal(await page.evaluate(isCut), false, `${what}: a table is cut off`);
+        if (viewport === PHONE) {
+          assert.deepEqual(await page.evaluate(TOO_SMALL), [], `${what}: too small for a finger`);
+        }
         await screenshot(page, what);
         assert.doesNotMatch(await page.title(), /^owned$/);
       }

@@ -143,6 +143,11 @@ test(
         for (const text of alerts.flatMap(({ annotations }) => Object.values(annotations))) {
           assert.doesNotMatch(text, /<error|<no value>|%!/, name);
         }
+        for (const { annotations } of alerts) {
+          const runbook = annotations['runbook_url'] ?? '';
+          const page = await (await fetch(runbook)).text();
+          assert.ok(page.includes(`<h2 id="${new URL(runbook).hash.slice(1)}">`), runbook);
+        }
       }
       for (const { alert, expr } of alertRules()) {
         const selectors = selectorsOf(expr);

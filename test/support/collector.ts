@@ -1,6 +1,6 @@
 /** An OTLP/HTTP receiver on 127.0.0.1: keeps the spans it is sent, or misbehaves. */
 import { once } from 'node:events';
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type IncomingMessage, type ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
 
 export interface ReceivedSpan {
@@ -25,6 +25,8 @@ export interface Collector extends AsyncDisposable {
   readonly spans: readonly ReceivedSpan[];
   /** How many exports have come, whatever became of them. */
   readonly exports: number;
+  /** Of the latest export. */
+  readonly headers: IncomingHttpHeaders;
   /** From now on: the status it answers with, or `silent`, nothing at all. */
   behaviour: number | 'silent';
 }
@@ -34,8 +36,10 @@ const PATH = '/v1/traces';
 export async function startCollector(): Promise<Collector> {
   const spans: ReceivedSpan[] = [];
   let exports = 0;
+  let headers: IncomingHttpHeaders = {};
   const server = createServer((request, response) => {
     exports += 1;
+    ({ headers } = request);
     // The mirror may have let go of it.
     receive(request, response).catch(() => response.destroy());
   });
@@ -54,6 +58,9 @@ export async function startCollector(): Promise<Collector> {
   const collector: Collector = {
     endpoint: `http://127.0.0.1:${port}${PATH}`,
     spans,
+    get headers() {
+      return headers;
+    },
     get exports() {
       return exports;
     },

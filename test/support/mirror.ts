@@ -24,7 +24,12 @@ export interface MirrorOptions {
   readonly cache?: Partial<Config['cache']>;
   readonly listen?: Partial<Config['listen']>;
   readonly prefetch?: Config['prefetch'];
+  readonly metrics?: Config['metrics'];
   readonly offline?: boolean;
+  /** Default: `ADMIN_TOKEN`; null: none is configured. */
+  readonly adminToken?: string | null;
+  /** Default 0: any free one. */
+  readonly port?: number;
   /** Closed with the mirror. Default: nothing is traced. */
   readonly tracing?: Tracing;
   /** False: the first refresh may still be under way when the test begins. Default true. */
@@ -65,6 +70,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     // Whatever the machine's disk has left, tests of other things must not fail for it.
     cache: { ...defaults.cache, minFreeBytes: 0, ...options.cache, dir },
     prefetch: options.prefetch ?? defaults.prefetch,
+    metrics: options.metrics ?? defaults.metrics,
   };
   const log = createCaptureLog();
   const dataDir = await openDataDir({ log }, { dir, pid: process.pid });
@@ -73,7 +79,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     recordsStore: createSqliteStore(path.join(dir, 'records.sqlite')),
     caOf: () => undefined,
     adminSecret: ADMIN_SECRET,
-    adminToken: ADMIN_TOKEN,
+    adminToken: options.adminToken === null ? undefined : (options.adminToken ?? ADMIN_TOKEN),
     tracing: options.tracing,
     hostname: 'mirror.test',
     nodeVersion: process.versions.node,
@@ -82,7 +88,7 @@ export async function startMirror(t: TestContext, options: MirrorOptions): Promi
     random: Math.random,
   });
   await app.start();
-  await app.server.listen({ host: '127.0.0.1', port: 0 });
+  await app.server.listen({ host: '127.0.0.1', port: options.port ?? 0 });
   // Its failure is the test's business, not this function's.
   if (options.waitForCatalog !== false) await app.catalog.view(undefined).catch(() => undefined);
   const [address] = app.server.addresses();

@@ -1,13 +1,29 @@
 /** `GET /_mirror/api/events`: the status as server-sent events. */
 import type { FastifyInstance } from 'fastify';
 import { resultOf } from '../../operations/results.ts';
-import { watchedOf } from '../../operations/status.ts';
+import { watchedOf, type StatusResult } from '../../operations/status.ts';
 import type { Operations } from '../../operations/verbs.ts';
+import { conditionOf, type Condition } from '../../page/condition.ts';
+import { MOST_DOWNLOADS } from '../../page/downloads.ts';
 import { EVENTS_URL } from '../api-paths.ts';
 import { createEventFeed, type EventFeedDeps, type EventFeedOptions } from '../event-feed.ts';
 
 export interface EventsDeps extends Omit<EventFeedDeps, 'read'> {
   readonly operations: Pick<Operations, 'status'>;
+}
+
+/** A status as events tell it: twice a second to each listener, so of many downloads the first ones and their number. */
+interface ToldStatus extends StatusResult {
+  /** How many run in all. */
+  readonly running: number;
+  /** How the mirror is, in the words of its pages. */
+  readonly condition: Condition;
+}
+
+function toldOf(status: StatusResult): ToldStatus {
+  const { downloads } = status;
+  const first = downloads.slice(0, MOST_DOWNLOADS);
+  return { ...status, downloads: first, running: downloads.length, condition: conditionOf(status) };
 }
 
 export function eventsRoute(app: FastifyInstance, deps: EventsDeps, options: EventFeedOptions = {}): void {
@@ -16,8 +32,8 @@ export function eventsRoute(app: FastifyInstance, deps: EventsDeps, options: Eve
     {
       ...deps,
       async read() {
-        const status = resultOf('status', await deps.operations.status.run({}, context));
-        return { data: JSON.stringify(status), mark: watchedOf(status) };
+        const told = toldOf(resultOf('status', await deps.operations.status.run({}, context)));
+        return { data: JSON.stringify(told), mark: watchedOf(told) };
       },
     },
     options,

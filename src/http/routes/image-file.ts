@@ -148,7 +148,7 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
     // What is withheld for long must not keep the client from seeing that we are there.
     raw.flushHeaders();
     try {
-      await sendBytes(raw, blob.source, {
+      const sent = await sendBytes(raw, blob.source, {
         ...part,
         signal,
         stallTimeoutMs: deps.clientStallTimeoutMs,
@@ -157,11 +157,17 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
           mirror.sent(bytes);
         },
       });
-      raw.end();
+      if (sent.kind === 'all') {
+        raw.end();
+        return;
+      }
+      // Of one that has left there is nothing to say.
+      if (!signal.aborted) deps.log.warn({ err: sent.reason, reqId: mirror.requestId }, 'response broken off');
     } catch (error) {
-      if (!signal.aborted) deps.log.warn({ err: error, reqId: mirror.requestId }, 'response broken off');
-      raw.destroy();
+      mirror.isBroken = true;
+      deps.log.warn({ err: error, reqId: mirror.requestId }, 'response broken off');
     }
+    raw.destroy();
   }
 }
 

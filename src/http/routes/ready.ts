@@ -1,4 +1,4 @@
-/** `GET /_mirror/ready`: whether the mirror can serve; 503 with the reasons where it cannot. */
+/** `GET /_mirror/ready`: whether the mirror can serve, and what is wrong with it; 503 where it cannot. */
 import type { FastifyInstance } from 'fastify';
 import type { Readiness } from '../../operations/ready.ts';
 import { jsonBody, type JsonSender } from '../json-reply.ts';
@@ -14,7 +14,7 @@ export function readyRoute(
     async handler(request, reply) {
       const { ready, reasons } = await deps.readiness.verdict();
       reply.code(ready ? 200 : 503).header('cache-control', 'no-store');
-      return deps.sendJson(request, reply, jsonBody(ready ? { ready } : { ready, reasons }));
+      return deps.sendJson(request, reply, jsonBody({ ready, reasons }));
     },
   });
 }

@@ -24,8 +24,10 @@ async function ask(path, options) {
   throw new Refused(message, answer.status);
 }
 
+const STATUS_WITHIN_MS = 5_000;
+
 export async function readStatus() {
-  return (await ask('status', {})).json();
+  return (await ask('status', { signal: AbortSignal.timeout(STATUS_WITHIN_MS) })).json();
 }
 
 const PATHS = { pin: ['POST', 'pins'], unpin: ['DELETE', 'pins'] };

@@ -1,16 +1,28 @@
-/** Figures that move, from the events; names of places are those of src/page/overview.ts. Text from elsewhere is only ever set as text. */
+/**
+ * Figures that move, from the events; names of places are those of src/page/overview.ts and downloads.ts. Text from elsewhere is only ever set as
+ * text.
+ */
 import { byId, bytesText, counted, countText, make, percentText, plain, setText } from './words.js';
 
-/** @param status as /_mirror/api/status */
+/** @param status as the events tell it, or /_mirror/api/status, which does not say `running` and `condition` */
 export function showFigures(status) {
+  if (status.condition !== undefined) showCondition(status.condition);
   showSavings(status);
   showDisk(status.storage);
-  showDownloads(status.downloads);
+  showDownloads(status.downloads, status.running ?? status.downloads.length);
   showFiles(status.downloads);
 }
 
 function setLive(name, text) {
   setText(document.querySelector(`[data-live="${name}"]`), text);
+}
+
+/** How the mirror is, in words of src/page/condition.ts. */
+function showCondition({ kind, text }) {
+  const badge = document.querySelector('#state[data-condition] .badge');
+  if (badge === null) return;
+  badge.className = `badge ${kind}`;
+  setText(badge, text);
 }
 
 function showSavings({ traffic, catalog, storage }) {
@@ -55,31 +67,46 @@ function showDisk(storage) {
   );
 }
 
-function showDownloads(downloads) {
-  setLive('running', countText(downloads.length));
+/** A file can be fetched and passed through at once. */
+export const keyOf = ({ sha1, passedThrough }) => `${sha1}${passedThrough ? '-passed' : ''}`;
+
+/** @param running how many there are in all; of more than fit, `downloads` has the first ones at least */
+function showDownloads(downloads, running) {
   const list = byId('downloads');
   if (list === null) return;
-  byId('no-downloads').hidden = downloads.length > 0;
-  const wanted = new Set(downloads.map(({ sha1 }) => sha1));
-  for (const item of list.querySelectorAll('li')) if (!wanted.has(item.dataset.sha1)) item.remove();
-  for (const download of downloads) {
-    const item = list.querySelector(`[data-sha1="${CSS.escape(download.sha1)}"]`) ?? newDownload(list, download);
-    const { size, received, followers, priority } = download;
+  const shown = downloads.slice(0, Number(list.dataset.most));
+  setLive('running', countText(running));
+  setLive('more', countText(running - shown.length));
+  byId('more-downloads').hidden = running <= shown.length;
+  byId('no-downloads').hidden = running > 0;
+  list.parentElement.hidden = running === 0;
+  const wanted = new Set(shown.map(keyOf));
+  for (const item of list.querySelectorAll('li')) if (!wanted.has(item.dataset.key)) item.remove();
+  for (const key of before.keys()) if (!wanted.has(key)) before.delete(key);
+  for (const download of shown) {
+    const item = list.querySelector(`[data-key="${CSS.escape(keyOf(download))}"]`) ?? newDownload(list, download);
+    const { size, received } = download;
     item.querySelector('progress').value = received;
-    setText(item.querySelector('.how'), priority === 'prefetch' ? 'prefetch' : counted(followers, 'follower'));
+    setText(item.querySelector('.how'), howText(download));
     setText(item.querySelector('.much'), `${bytesText(received)} of ${bytesText(size)}${speedOf(download)}`);
   }
 }
 
-function newDownload(list, { sha1, image, size }) {
+function howText({ priority, followers, passedThrough }) {
+  if (priority === 'prefetch') return 'prefetch';
+  return `${counted(followers, 'follower')}${passedThrough ? ', passed through' : ''}`;
+}
+
+function newDownload(list, download) {
+  const { sha1, image, size } = download;
   const label = plain(`${image?.name ?? ''} ${image?.version ?? ''}`.trim() || (image?.uuid ?? sha1));
-  const link = image === null ? label : make('a', { href: `/_mirror/images/${image.uuid}` }, label);
+  const named = { class: 'what clamp', title: label };
   const bar = make('progress', { 'aria-label': label });
   bar.max = size;
   const item = make(
     'li',
-    { 'data-sha1': sha1 },
-    make('span', { class: 'what clamp', title: label }, link),
+    { 'data-key': keyOf(download) },
+    image === null ? make('span', named, label) : make('a', { ...named, href: `/_mirror/images/${image.uuid}` }, label),
     make('span', { class: 'how' }),
     bar,
     make('span', { class: 'much' }),
@@ -88,15 +115,15 @@ function newDownload(list, { sha1, image, size }) {
   return item;
 }
 
-/** Where each download was some seconds ago, for its speed. */
+/** Where each download that is shown was some seconds ago, for its speed. */
 const before = new Map();
 
-function speedOf({ sha1, received, size }) {
+function speedOf(download) {
+  const { received, size } = download;
   const now = performance.now();
-  const seen = (before.get(sha1) ?? []).filter(({ at }) => now - at < 5_000);
+  const seen = (before.get(keyOf(download)) ?? []).filter(({ at }) => now - at < 5_000);
   seen.push({ at: now, received });
-  before.set(sha1, seen);
-  if (before.size > 1_000) before.clear();
+  before.set(keyOf(download), seen);
   const [first] = seen;
   if (now - first.at < 900) return '';
   const perSecond = ((received - first.received) * 1000) / (now - first.at);
@@ -108,7 +135,7 @@ function speedOf({ sha1, received, size }) {
 /** On an image's own page: how much of its files is there. */
 function showFiles(downloads) {
   for (const cell of document.querySelectorAll('[data-file]')) {
-    const found = downloads.find(({ sha1 }) => sha1 === cell.dataset.file);
+    const found = downloads.find(({ sha1, passedThrough }) => sha1 === cell.dataset.file && !passedThrough);
     if (found === undefined) continue;
     let bar = cell.querySelector('progress');
     if (bar === null) {

@@ -3,18 +3,22 @@
  * token. Everything on them is there without this, but for the changes. Text from elsewhere is only ever set as text.
  */
 import { showPicked, startActions } from './actions.js';
-import { showFigures } from './figures.js';
+import { readStatus } from './api.js';
+import { keyOf, showFigures } from './figures.js';
 import { agoText, byId, make, setText } from './words.js';
 
 const EVENTS_URL = '/_mirror/api/events';
 const HEALTH_URL = '/_mirror/health';
 /** Between two looks for changes in what the events do not tell (which images are cached, pinned, ...), ms. */
 const FRESHEN_EVERY_MS = 2_000;
-/** Before the events are asked for again where the mirror has refused them, ms. */
-const REOPEN_MS = 5_000;
+/** Where the mirror refuses the events, as too many listen: between two looks, ms, and how many of them before the events are asked for again. */
+const POLL_EVERY_MS = 5_000;
+const POLLS = 6;
 /** Between two looks whether the mirror is there: a machine without power ends no connection. */
 const LOOK_EVERY_MS = 15_000;
 const ANSWER_WITHIN_MS = 5_000;
+/** A page that is younger is not loaded again for another version: two mirrors of two versions behind one address would have it loaded for ever. */
+const RELOAD_AFTER_MS = 10_000;
 
 // ---- what only the server can tell: parts of this very page, asked for again
 
@@ -38,6 +42,7 @@ async function freshen() {
     const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
     const next = new DOMParser().parseFromString(await answer.text(), 'text/html');
     if (isAway) return;
+    setClock(next);
     unhide(next);
     for (const part of document.querySelectorAll('[data-swap]')) {
       const found = next.getElementById(part.id);
@@ -50,27 +55,50 @@ async function freshen() {
   }
 }
 
+/** What only scripts can do, and what only who can have a token. */
 function unhide(page) {
-  for (const element of page.querySelectorAll('[data-script]')) element.hidden = false;
+  const shown = byId('actions') === null ? '[data-script]' : '[data-script], [data-changes]';
+  for (const element of page.querySelectorAll(shown)) element.hidden = false;
+}
+
+/** How far the clock of the mirror, by which all times are, is ahead of this machine's. */
+let aheadMs = 0;
+
+function setClock(page) {
+  const nowMs = Date.parse(page.documentElement.dataset.now);
+  if (Number.isFinite(nowMs)) aheadMs = nowMs - Date.now();
 }
 
 // ---- the page follows the mirror
 
 let mark;
+const beganAt = performance.now();
+/** Once: it may be that the browser asks first, and somebody stays. */
+let isReloaded = false;
+
+/** Another version has pages and scripts of its own. */
+function reloadOnce() {
+  if (isReloaded || performance.now() - beganAt < RELOAD_AFTER_MS) return;
+  isReloaded = true;
+  location.reload();
+}
 
 /** Figures move at once; what else has changed is asked for. */
 function show(status) {
+  const { version, startedAt, readiness, offline, upstreams, storage, catalog, downloads, running } = status;
+  if (version !== document.documentElement.dataset.version) reloadOnce();
   showFigures(status);
-  const { readiness, offline, upstreams, storage, catalog, downloads } = status;
   const next = JSON.stringify([
-    [readiness, offline, catalog, storage.blobs, storage.pinned, storage.scrubbedAt],
+    [version, startedAt, readiness, offline, catalog, storage.blobs, storage.pinned, storage.scrubbedAt],
     upstreams.map(({ up, held, problem, images, listConfirmedAt, breakers }) => [
       [up, held, problem, images, listConfirmedAt],
       [breakers.list, breakers.file],
     ]),
-    downloads.map(({ sha1 }) => sha1),
+    [running, downloads.map(keyOf)],
   ]);
-  if (mark !== undefined && mark !== next) freshenSoon();
+  // The progress of a file on its own page is not told where many others run.
+  const isUntold = running > downloads.length && document.querySelector('[data-file] progress') !== null;
+  if (isUntold || (mark !== undefined && mark !== next)) freshenSoon();
   mark = next;
 }
 
@@ -107,13 +135,36 @@ async function look() {
   if (document.hidden) return;
   if (!(await isAlive())) showAway('bad', 'no answer', 'The mirror does not answer');
   else if (events?.readyState === EventSource.OPEN) showBack();
-  else showAway('warn', 'no news', 'The mirror answers and sends no news');
+  else await askOnce();
+}
+
+/** Asks for what the events would have told. */
+async function askOnce() {
+  const status = await readStatus().catch(() => undefined);
+  if (status !== undefined) {
+    showBack();
+    show(status);
+    // What only the events tell is on the page too.
+    freshenSoon();
+  } else if (await isAlive()) showAway('warn', 'no news', 'The mirror answers and sends no news');
+  else showAway('bad', 'no answer', 'The mirror does not answer');
+}
+
+let pollTimer;
+
+/** In place of events that are refused, so many times. */
+async function poll(times) {
+  await askOnce();
+  if (document.hidden || events !== undefined) return;
+  clearTimeout(pollTimer);
+  pollTimer = setTimeout(times > 1 ? () => void poll(times - 1) : listen, POLL_EVERY_MS);
 }
 
 let events;
 
 /** Only while somebody looks: a browser has six connections for all tabs on the mirror, and one that listens keeps one of them. */
 function listen() {
+  clearTimeout(pollTimer);
   if (document.hidden) {
     events?.close();
     events = undefined;
@@ -128,15 +179,18 @@ function listen() {
   });
   source.addEventListener('error', () => {
     if (events !== source) return;
-    void look();
-    if (source.readyState !== EventSource.CLOSED) return;
+    if (source.readyState !== EventSource.CLOSED) {
+      void look();
+      return;
+    }
     events = undefined;
-    setTimeout(listen, REOPEN_MS);
+    void poll(POLLS);
   });
 }
 
 function tick() {
-  for (const time of document.querySelectorAll('time[datetime]')) setText(time, agoText(time.dateTime));
+  const nowMs = Date.now() + aheadMs;
+  for (const time of document.querySelectorAll('time[datetime]')) setText(time, agoText(time.dateTime, nowMs));
 }
 
 async function copy(button) {
@@ -158,6 +212,7 @@ function startCopying() {
   }
 }
 
+setClock(document);
 unhide(document);
 if (byId('actions') !== null) startActions(freshen);
 startCopying();

@@ -24,8 +24,9 @@ export function percentText(ratio) {
 export const countText = (count) => count.toLocaleString('en');
 export const counted = (count, one) => `${countText(count)} ${count === 1 ? one : `${one}s`}`;
 
-export function agoText(iso) {
-  const seconds = Math.floor((Date.now() - Date.parse(iso)) / 1000);
+/** @param nowMs by the clock of the mirror, as `iso` is */
+export function agoText(iso, nowMs) {
+  const seconds = Math.floor((nowMs - Date.parse(iso)) / 1000);
   if (seconds < 5) return 'just now';
   const steps = [
     ['d', 86_400],

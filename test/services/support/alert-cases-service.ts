@@ -24,12 +24,43 @@ export const SERVICE_CASES: Readonly<Record<string, AlertCases>> = {
       { series: { up: `1+0x5 ${constant(0)}` }, from: '8m' },
       { series: { 'up{job="node"}': constant(1) }, from: '2m', isTargetless: true },
       { series: { up: `1+0x5 0 0 ${constant(1)}` }, silentTo: '30m' },
+      // Up for two minutes, down for one; and so seldom that it is nothing.
+      { series: { up: `${'1 1 0 '.repeat(8)}${constant(1)}` }, from: '10m', to: '27m' },
+      { series: { up: `1 1 1 0 1 1 1 1 0 1 1 1 1 1 1 0 ${constant(1)}` }, silentTo: '40m' },
       { series: { up: constant(1), 'up{job="node"}': constant(0) }, silentTo: '30m' },
+    ],
+  },
+  ImgapiMirrorNotReady: {
+    step: '1m',
+    cases: [
+      { series: { imgapi_mirror_ready: `1+0x2 ${constant(0)}` }, from: '8m' },
+      { series: { imgapi_mirror_ready: `1+0x2 0+0x4 ${constant(1)}` }, silentTo: '20m' },
+      // That it is down is told by another.
+      { series: { imgapi_mirror_ready: '0 0 0 0 stale', up: constant(0) }, silentTo: '20m' },
     ],
   },
   ImgapiMirrorRestarts: {
     step: '1m',
     cases: [
+      // Up for two minutes, down for one; with another version meanwhile; it fires while it is down, too.
+      {
+        series: {
+          [started]: `0 0 stale 180 180 stale 360 360 stale 540 540 ${'stale '.repeat(60)}stale`,
+          'imgapi_mirror_build_info{version="1",node="24"}': `1 1 stale 1 1 ${'stale '.repeat(66)}stale`,
+          'imgapi_mirror_build_info{version="2",node="24"}': `_x6 1 1 stale 1 1 ${'stale '.repeat(60)}stale`,
+        },
+        from: '9m',
+        to: '1h',
+        value: '3',
+      },
+      // What now answers there has been another program for more than an hour.
+      {
+        series: {
+          'imgapi_mirror_build_info{version="1",node="24"}': `1 ${'stale '.repeat(100)}stale`,
+          [started]: `0+0x69 600+0x4 1200+0x4 ${constant(1800)}`,
+        },
+        silentTo: '100m',
+      },
       {
         series: { ...BUILD, [started]: `0+0x9 600+0x9 1200+0x9 ${constant(1800)}` },
         from: '30m',
@@ -49,6 +80,9 @@ export const SERVICE_CASES: Readonly<Record<string, AlertCases>> = {
         from: '10m',
         value: '50%',
       })),
+      // What was broken off, as what had no beginning.
+      { series: { [requests('broken')]: ramp(1), [requests('2xx')]: ramp(3) }, from: '10m', value: '25%' },
+      { series: { [requests('broken')]: jump(2), [requests('5xx')]: jump(3) }, from: '6m', to: '9m', value: '100%' },
       // How many, and within what time.
       { series: { [requests('5xx')]: jump(5) }, from: '6m', to: '9m', value: '100%' },
       { series: { [requests('5xx')]: jump(4) }, silentTo: '30m' },

@@ -14,7 +14,10 @@ const disk = (values: Readonly<Record<'max' | 'used' | 'free', string>>): Series
   imgapi_mirror_cache_free_bytes: values.free,
   imgapi_mirror_cache_min_free_bytes: constant('10e9'),
 });
+const downloads = (result: string): string => `imgapi_mirror_downloads_total{result="${result}"}`;
 const passed = (result: string): string => `imgapi_mirror_pass_throughs_total{result="${result}"}`;
+const PASSED = ['right', 'failed', 'aborted'];
+const passing = (values: string): Series => ({ imgapi_mirror_pass_throughs_running: values });
 const evicted = (reason: string): string => `imgapi_mirror_evicted_bytes_total{reason="${reason}"}`;
 const holds = (bytes: number | string): Series => ({ imgapi_mirror_cache_used_bytes: constant(bytes) });
 const expiry = 'imgapi_mirror_tls_certificate_expiry_timestamp_seconds';
@@ -71,6 +74,26 @@ export const STORAGE_CASES: Readonly<Record<string, AlertCases>> = {
       { series: { [started]: constant(0) }, silentTo: '5h' },
     ],
   },
+  ImgapiMirrorDiskFailing: {
+    step: '1m',
+    cases: [
+      { series: { imgapi_mirror_cache_writable: `1+0x2 ${constant(0)}` }, from: '8m' },
+      { series: { imgapi_mirror_cache_writable: `1+0x2 0+0x4 ${constant(1)}` }, silentTo: '20m' },
+      // It can be written now and then.
+      {
+        series: { imgapi_mirror_cache_writable: constant(1), [downloads('disk')]: jump(3) },
+        from: '6m',
+        to: '29m',
+        labels: { result: 'disk' },
+      },
+      {
+        series: { imgapi_mirror_cache_writable: `1+0x2 ${constant(0)}`, [downloads('disk')]: `0+0x2 ${constant(3)}` },
+        from: '8m',
+      },
+      { series: { imgapi_mirror_cache_writable: constant(1), [downloads('disk')]: jump(2) }, silentTo: '40m' },
+      { series: { imgapi_mirror_cache_writable: constant(1), [downloads('failed')]: jump(3) }, silentTo: '40m' },
+    ],
+  },
   ImgapiMirrorDiskNearLimit: {
     step: '1m',
     cases: [
@@ -96,16 +119,24 @@ export const STORAGE_CASES: Readonly<Record<string, AlertCases>> = {
         value: '4.936Gi',
       },
       { series: disk({ max: constant('Inf'), used: constant('1e9'), free: constant('500e9') }), silentTo: '2h' },
-      // A disk that cannot tell.
+      // A disk that cannot tell: of that DiskFailing tells.
       { series: disk({ max: constant('100e9'), used: NAN, free: NAN }), silentTo: '2h' },
     ],
   },
   ImgapiMirrorNoRoom: {
     step: '1m',
     cases: [
-      { series: { [passed('right')]: jump(1), [passed('failed')]: constant(0) }, from: '1m', to: '29m', value: '1' },
-      { series: { [passed('right')]: jump(1), [passed('failed')]: jump(1) }, from: '1m', to: '29m', value: '2' },
-      { series: { [passed('right')]: constant(5) }, silentTo: '40m' },
+      { series: { ...passing(constant(0)), [passed('right')]: jump(1) }, from: '1m', to: '29m', value: '1' },
+      {
+        series: { ...passing(constant(0)), ...Object.fromEntries(PASSED.map((result) => [passed(result), jump(1)])) },
+        from: '1m',
+        to: '29m',
+        value: '3',
+      },
+      // A long one, that has not ended yet.
+      { series: { ...passing(`0+0x4 ${constant(1)}`), [passed('right')]: constant(0) }, from: '5m', value: '1' },
+      { series: { ...passing(jump(1)), [passed('right')]: jump(2) }, from: '1m', value: '3' },
+      { series: { ...passing(constant(0)), [passed('right')]: constant(5) }, silentTo: '40m' },
     ],
   },
   ImgapiMirrorEvictionThrash: {
@@ -134,6 +165,17 @@ export const STORAGE_CASES: Readonly<Record<string, AlertCases>> = {
       { series: { imgapi_mirror_prefetch_failing: `0+0x1 ${constant(1)}` }, from: '1h10m', value: '1' },
       { series: { imgapi_mirror_prefetch_failing: `0+0x1 1+0x11 ${constant(0)}` }, silentTo: '3h' },
       { series: { imgapi_mirror_prefetch_failing: constant(0) }, silentTo: '3h' },
+    ],
+  },
+  ImgapiMirrorPrefetchUnfinished: {
+    step: '1h',
+    cases: [
+      {
+        series: { imgapi_mirror_prefetch_unfinished: `0+0x4 1+0x23 2+0x23 3+0x23 ${constant(4)}` },
+        from: '53h',
+        value: '3',
+      },
+      { series: { imgapi_mirror_prefetch_unfinished: `0+0x4 1+0x23 2+0x23 ${constant(0)}` }, silentTo: '70h' },
     ],
   },
   ImgapiMirrorCertificateExpires: {

@@ -10,9 +10,14 @@ const listAge = (upstream: string): string => `imgapi_mirror_upstream_list_age_s
 const refreshEvery = (seconds: number): Series => ({
   imgapi_mirror_catalog_refresh_interval_seconds: constant(seconds),
 });
-const refreshes = (result: string): string => `imgapi_mirror_catalog_refreshes_total{upstream="a",result="${result}"}`;
+const held = (upstream: string): string => `imgapi_mirror_upstream_list_held{upstream="${upstream}"}`;
 const stalls = 'imgapi_mirror_transfer_stalls_total{upstream="a"}';
 const downloads = (result: string): string => `imgapi_mirror_downloads_total{result="${result}"}`;
+const passed = (result: string): string => `imgapi_mirror_pass_throughs_total{result="${result}"}`;
+/** Every series is there, whether anything happens or not. */
+const idle = Object.fromEntries(
+  [downloads('stored'), downloads('failed'), passed('right'), passed('failed')].map((series) => [series, constant(0)]),
+);
 const refused = (upstream: string): string => `imgapi_mirror_lookups_refused_total{upstream="${upstream}"}`;
 
 export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
@@ -91,15 +96,16 @@ export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
     ],
   },
   ImgapiMirrorListHeld: {
-    step: '1m',
+    step: '10m',
     cases: [
+      // As long as nobody takes it, however seldom lists are fetched.
       {
-        series: { [refreshes('held')]: jump(1) },
-        from: '1m',
-        to: '29m',
-        labels: { upstream: 'a', result: 'held' },
+        series: { [held('a')]: `0 1+0x23 ${constant(0)}`, [held('b')]: constant(0) },
+        from: '10m',
+        to: '4h',
+        labels: { upstream: 'a' },
       },
-      { series: { [refreshes('failed')]: ramp(1), [refreshes('useless')]: ramp(1) }, silentTo: '40m' },
+      { series: { [held('a')]: constant(0) }, silentTo: '4h' },
     ],
   },
   ImgapiMirrorStalls: {
@@ -114,39 +120,76 @@ export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
     cases: [
       // How large a part.
       {
-        series: { [downloads('failed')]: ramp(210), [downloads('stored')]: ramp(790) },
+        series: { ...idle, [downloads('failed')]: ramp(210), [downloads('stored')]: ramp(790) },
         from: '6m',
         value: '21%',
       },
-      { series: { [downloads('failed')]: ramp(190), [downloads('stored')]: ramp(810) }, silentTo: '40m' },
-      // How many, of either kind, and within what time.
-      ...['failed', 'mismatch'].map((result) => ({
-        series: { [downloads(result)]: jump(3), [downloads('stored')]: jump(7) },
+      { series: { ...idle, [downloads('failed')]: ramp(190), [downloads('stored')]: ramp(810) }, silentTo: '40m' },
+      // Of what passes through as well.
+      { series: { ...idle, [passed('failed')]: ramp(21), [passed('right')]: ramp(79) }, from: '6m', value: '21%' },
+      { series: { ...idle, [passed('failed')]: ramp(19), [passed('right')]: ramp(81) }, silentTo: '40m' },
+      { series: { ...idle, [downloads('failed')]: ramp(30), [passed('right')]: ramp(70) }, from: '6m', value: '30%' },
+      { series: { ...idle, [downloads('failed')]: ramp(19), [passed('right')]: ramp(81) }, silentTo: '40m' },
+      { series: { ...idle, [passed('failed')]: ramp(30), [downloads('stored')]: ramp(70) }, from: '6m', value: '30%' },
+      { series: { ...idle, [passed('failed')]: ramp(19), [downloads('stored')]: ramp(81) }, silentTo: '40m' },
+      // How many, of any kind, and within what time.
+      ...[downloads('failed'), downloads('mismatch'), passed('failed')].map((failures) => ({
+        series: { ...idle, [failures]: jump(3), [downloads('stored')]: jump(7) },
         from: '6m',
         to: '29m',
         value: '30%',
       })),
-      { series: { [downloads('failed')]: jump(2), [downloads('mismatch')]: jump(1) }, from: '6m', value: '100%' },
-      { series: { [downloads('failed')]: jump(2) }, silentTo: '40m' },
-      // Clients that leave and files that are nowhere neither count nor hide the others.
       {
         series: {
+          ...idle,
+          [downloads('failed')]: jump(1),
+          [downloads('mismatch')]: jump(1),
+          [passed('failed')]: jump(1),
+        },
+        from: '6m',
+        value: '100%',
+      },
+      { series: { ...idle, [downloads('failed')]: jump(2) }, silentTo: '40m' },
+      { series: { ...idle, [passed('failed')]: jump(2) }, silentTo: '40m' },
+      // The disk's failures, clients that leave and files that are nowhere neither count nor hide the others.
+      {
+        series: {
+          ...idle,
           [downloads('failed')]: jump(3),
           [downloads('stored')]: jump(7),
+          [downloads('disk')]: jump(50),
           [downloads('aborted')]: jump(50),
           [downloads('absent')]: jump(50),
+          [passed('aborted')]: jump(50),
         },
         from: '6m',
         value: '30%',
       },
-      // What was before does not count.
-      { series: { [downloads('failed')]: late(35, 3), [downloads('stored')]: jump(200) }, from: '40m', value: '100%' },
-      { series: { [downloads('failed')]: twice(35, 2) }, silentTo: '1h20m' },
-      { series: { [downloads('failed')]: jump(2), [downloads('stored')]: jump(3) }, silentTo: '40m' },
       {
-        series: { [downloads('aborted')]: ramp(9), [downloads('absent')]: ramp(9), [downloads('stored')]: ramp(1) },
+        series: {
+          ...idle,
+          [downloads('disk')]: ramp(9),
+          [downloads('aborted')]: ramp(9),
+          [downloads('absent')]: ramp(9),
+          [passed('aborted')]: ramp(9),
+          [passed('right')]: ramp(1),
+        },
         silentTo: '40m',
       },
+      // What was before does not count.
+      ...[downloads('stored'), passed('right')].map((others) => ({
+        series: { ...idle, [downloads('failed')]: late(35, 3), [others]: jump(200) },
+        from: '40m',
+        value: '100%',
+      })),
+      {
+        series: { ...idle, [passed('failed')]: late(35, 3), [passed('right')]: jump(200) },
+        from: '40m',
+        value: '100%',
+      },
+      { series: { ...idle, [downloads('failed')]: twice(35, 2) }, silentTo: '1h20m' },
+      { series: { ...idle, [passed('failed')]: twice(35, 2) }, silentTo: '1h20m' },
+      { series: { ...idle, [downloads('failed')]: jump(2), [downloads('stored')]: jump(3) }, silentTo: '40m' },
     ],
   },
   ImgapiMirrorFilesMissing: {

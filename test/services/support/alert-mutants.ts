@@ -35,7 +35,10 @@ type Mutated = readonly [what: string, expr: string];
 
 function mutatedExpressions(expr: string): Mutated[] {
   return [
-    ...replaced(expr, /\[(\d+[smhd])\]/g, (_, range = '') => [0.5, 2].map((factor) => `[${scale(range, factor)}]`)),
+    ...replaced(expr, /\[(\d+[smhd])(?=[\]:])/g, (_, range = '') =>
+      [0.5, 2].map((factor) => `[${scale(range, factor)}`),
+    ),
+    ...replaced(expr, /last_over_time\((\w+)\[\w+\]\)/g, (_, series = '') => [series]),
     // What is at least 0 is any number: less would be no other rule.
     ...replaced(expr, /(?<!>= )(?<![\w"[.])\d+(?:\.\d+)?(?![\w"\]])/g, (number) => otherNumbers(Number(number))),
     ...replaced(expr, /(?<=>= )\d+(?:\.\d+)?/g, (number) => (number === '0' ? ['1'] : otherNumbers(Number(number)))),
@@ -49,7 +52,8 @@ function mutatedExpressions(expr: string): Mutated[] {
     ...replaced(expr, / [<>]=? /g, (sign) => [sign.includes('<') ? ' > ' : ' < ']),
     ...replaced(expr, /\bclamp_m(?:in|ax)\b/g, (name) => [name === 'clamp_min' ? 'clamp_max' : 'clamp_min']),
     ...withoutBranches(expr),
-    ...replaced(expr, / - imgapi_mirror_cache_\w+/g, () => ['']),
+    ...replaced(expr, / [+-] imgapi_mirror_\w+/g, () => ['']),
+    ...replaced(expr, /\n +\+ (?:sum|ignoring)[^\n]*/g, () => ['']),
   ];
 }
 

@@ -25,6 +25,7 @@ const TARGETS: readonly Target[] = [
   { job: 'imgapi-mirror', instance: 'one:8080', site: 'here' },
   { job: 'imgapi-mirror', instance: 'two:8080', site: 'there' },
 ];
+const EXTERNAL_URL = 'http://prometheus.example:9090';
 const NO_TARGET: readonly Target[] = [{ job: 'imgapi-mirror' }];
 /** The same rule without texts, for the times at which nobody has written down its value. */
 const BARE = 'Bare';
@@ -76,6 +77,7 @@ async function writeRun(dir: string, { rule, shipped, cases }: AlertRun): Promis
   await writeFile(join(dir, 'rules.yaml'), JSON.stringify({ groups: [{ name: 'one', rules: [rule, bare] }] }));
   const tests = cases.cases.map((one) => ({
     interval: cases.step,
+    external_url: EXTERNAL_URL,
     input_series: inputSeries(one, cases.step),
     alert_rule_test: 'silentTo' in one ? silentChecks(one, cases.step) : firingChecks(one, cases.step, shipped),
   }));
@@ -155,6 +157,7 @@ function texts(
 ): Record<string, string> {
   const filled = (text: string): string =>
     text
+      .replaceAll('{{ $externalURL }}', EXTERNAL_URL)
       .replaceAll(/\{\{ \$labels\.(\w+) \}\}/g, (_, label: string) => labels[label] ?? '')
       .replaceAll(/\{\{ \$value( \| \w+)? \}\}/g, value);
   return Object.fromEntries(Object.entries(rule.annotations).map(([name, text]) => [name, filled(text)]));

@@ -166,6 +166,15 @@ const UNTOLD_DISK: readonly BoardCase[] = ['Disk', 'Room left'].map((panel) => (
   shows: { [`{${A}}`]: 1 },
 }));
 
+/** Of 80 bytes a minute half are broken off, most of those of clients that joined. */
+const BROKEN_OFF = {
+  [`imgapi_mirror_file_response_bytes_total{${A},result="join"}`]: '0+50x600',
+  [`imgapi_mirror_file_response_bytes_total{${A},result="miss"}`]: '0+30x600',
+  [`imgapi_mirror_file_broken_bytes_total{${A},result="join"}`]: '0+30x600',
+  [`imgapi_mirror_file_broken_bytes_total{${A},result="miss"}`]: '0+10x600',
+  [`imgapi_mirror_upstream_response_bytes_total{${A},upstream="x",kind="file"}`]: '0+30x600',
+};
+
 const OTHERS: readonly BoardCase[] = [
   {
     board: 'overview',
@@ -174,6 +183,40 @@ const OTHERS: readonly BoardCase[] = [
     says: 'other programs of the host are not there',
     series: { [`up{${A}}`]: `0${HOURS}`, [`up{${NODE_EXPORTER}}`]: `1${HOURS}` },
     shows: { [`up{${A}}`]: 0 },
+  },
+  {
+    board: 'overview',
+    panel: 'Up',
+    legend: '{{instance}}',
+    says: 'one that runs and cannot serve is told from one that can',
+    series: {
+      [`up{${A}}`]: `1${HOURS}`,
+      [`up{${B}}`]: `1${HOURS}`,
+      [`imgapi_mirror_ready{${A}}`]: `0${HOURS}`,
+      [`imgapi_mirror_ready{${B}}`]: `1${HOURS}`,
+    },
+    shows: { [`{${A}}`]: 0.5, [`up{${B}}`]: 1 },
+  },
+  {
+    board: 'overview',
+    panel: 'Disk',
+    legend: '{{instance}}',
+    says: 'one that fails is told whatever room it has, or that it does not say',
+    series: {
+      [`imgapi_mirror_cache_max_bytes{${A}}`]: `Inf${HOURS}`,
+      [`imgapi_mirror_cache_used_bytes{${A}}`]: `NaN${HOURS}`,
+      [`imgapi_mirror_cache_reserved_bytes{${A}}`]: `0${HOURS}`,
+      [`imgapi_mirror_cache_free_bytes{${A}}`]: `NaN${HOURS}`,
+      [`imgapi_mirror_cache_min_free_bytes{${A}}`]: `${GIB}${HOURS}`,
+      [`imgapi_mirror_cache_writable{${A}}`]: `0${HOURS}`,
+      [`imgapi_mirror_cache_max_bytes{${B}}`]: `Inf${HOURS}`,
+      [`imgapi_mirror_cache_used_bytes{${B}}`]: `${GIB}${HOURS}`,
+      [`imgapi_mirror_cache_reserved_bytes{${B}}`]: `0${HOURS}`,
+      [`imgapi_mirror_cache_free_bytes{${B}}`]: `${90 * GIB}${HOURS}`,
+      [`imgapi_mirror_cache_min_free_bytes{${B}}`]: `${GIB}${HOURS}`,
+      [`imgapi_mirror_cache_writable{${B}}`]: `1${HOURS}`,
+    },
+    shows: { [`{${A}}`]: 3, [`{${B}}`]: 0 },
   },
   {
     board: 'process',
@@ -198,6 +241,7 @@ const OTHERS: readonly BoardCase[] = [
     says: 'nothing, where nothing was sent',
     series: {
       [`imgapi_mirror_file_response_bytes_total{${A},result="hit"}`]: `0${HOURS}`,
+      [`imgapi_mirror_file_broken_bytes_total{${A},result="hit"}`]: `0${HOURS}`,
       [`imgapi_mirror_upstream_response_bytes_total{${A},upstream="x",kind="list"}`]: '0+10x600',
     },
     shows: {},
@@ -210,9 +254,34 @@ const OTHERS: readonly BoardCase[] = [
     series: {
       [`imgapi_mirror_file_response_bytes_total{${A},result="hit"}`]: '0+60x600',
       [`imgapi_mirror_file_response_bytes_total{${A},result="miss"}`]: '0+20x600',
+      [`imgapi_mirror_file_broken_bytes_total{${A},result="hit"}`]: `0${HOURS}`,
       [`imgapi_mirror_upstream_response_bytes_total{${A},upstream="x",kind="file"}`]: '0+20x600',
     },
     shows: { '{}': 0.75 },
+  },
+  {
+    board: 'overview',
+    panel: 'WAN saved',
+    legend: 'saved',
+    says: 'of what was not broken off',
+    series: BROKEN_OFF,
+    shows: { '{}': 0.25 },
+  },
+  {
+    board: 'overview',
+    panel: 'WAN bytes saved',
+    legend: 'saved',
+    says: 'of what was not broken off',
+    series: BROKEN_OFF,
+    shows: { '{}': 60 * 10 },
+  },
+  {
+    board: 'overview',
+    panel: 'Hit ratio of files',
+    legend: 'by bytes',
+    says: 'of what was not broken off',
+    series: BROKEN_OFF,
+    shows: { '{}': 0.5 },
   },
   {
     board: 'overview',
@@ -221,7 +290,8 @@ const OTHERS: readonly BoardCase[] = [
     says: 'of what hosts asked for, not of what the mirror is asked by its operators',
     series: {
       [`imgapi_mirror_http_requests_total{${A},route="file",method="GET",code="5xx"}`]: '0+1x600',
-      [`imgapi_mirror_http_requests_total{${A},route="images",method="GET",code="2xx"}`]: '0+3x600',
+      [`imgapi_mirror_http_requests_total{${A},route="file",method="GET",code="broken"}`]: '0+1x600',
+      [`imgapi_mirror_http_requests_total{${A},route="images",method="GET",code="2xx"}`]: '0+6x600',
       [`imgapi_mirror_http_requests_total{${A},route="ready",method="GET",code="5xx"}`]: '0+50x600',
       [`imgapi_mirror_http_requests_total{${B},route="file",method="GET",code="5xx"}`]: `0${HOURS}`,
     },

@@ -6,6 +6,7 @@ import { writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import type { TestContext } from 'node:test';
+import { fileURLToPath } from 'node:url';
 import { stringify } from 'yaml';
 import { makeTempDir } from '../../support/temp-dir.ts';
 import { until } from '../../support/wait-for.ts';
@@ -45,6 +46,7 @@ export interface PrometheusOptions {
 }
 
 const EVERY = '1s';
+const ASSETS = fileURLToPath(new URL('../../../config/prometheus/assets', import.meta.url));
 
 /** Resolves when it answers; it is ended after the test. */
 export async function startPrometheus(t: TestContext, { targets, rules }: PrometheusOptions): Promise<Prometheus> {
@@ -73,6 +75,8 @@ export async function startPrometheus(t: TestContext, { targets, rules }: Promet
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(dir, 'data')}`,
       `--web.listen-address=${new URL(url).host}`,
+      `--web.external-url=${url}`,
+      `--web.user-assets=${ASSETS}`,
       '--log.level=warn',
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },

@@ -46,7 +46,7 @@ const OVERVIEW: ShownByBoard[string] = {
     moves: [...QUICK_ROUTES, 'file'],
   },
   'Requests by answer': {
-    moves: ['2xx', '3xx', '4xx', '5xx'],
+    moves: ['2xx', '3xx', '4xx', '5xx', 'broken'],
     still: { 'nobody leaves before the answer': ['none'], 'nobody is refused': ['refused'] },
   },
   'Sent by route': {
@@ -77,6 +77,7 @@ const OVERVIEW: ShownByBoard[string] = {
 
 const UPSTREAM_BOARD: ShownByBoard[string] = {
   Lists: { moves: UPSTREAMS },
+  'Held back': { moves: ['failing'], still: { 'nothing is wrong with their lists': ['sound', 'near'] } },
   Breakers: {
     moves: each(['failing'], 'list', 'file'),
     still: { 'they do not fail three times in a row': ['sound list', ...each(['near'], 'list', 'file')] },
@@ -131,6 +132,7 @@ const STORAGE: ShownByBoard[string] = {
   'Quarantined files': { moves: ['big'], still: { 'they are sent no wrong bytes': ['small', 'full'] } },
   'Images in conflict': { moves: ['big'], still: { 'their upstream changes nothing': ['small', 'full'] } },
   'Since all was prefetched': { moves: ['big'] },
+  'Cache directory': { moves: MIRRORS },
   'Cache and its limit': { moves: [...each(MIRRORS, 'used'), 'small limit'] },
   'Disk and its reserve': {
     moves: [...each(MIRRORS, 'free'), 'full kept free'],
@@ -152,20 +154,26 @@ const STORAGE: ShownByBoard[string] = {
     ]),
   ),
   'Downloads by result': {
-    moves: ['stored', 'mismatch', 'failed'],
+    moves: ['stored', 'disk', 'mismatch', 'failed'],
     still: {
-      'nobody stops the mirror or empties its disk of what it writes': REST,
+      'nobody stops the mirror, and upstreams have what they list': REST,
     },
   },
   'How long downloads take': { moves: ['median', 'slowest 5 %'] },
   'Passed through': {
     moves: ['right'],
-    still: { 'their upstream is well': ['failed'] },
+    still: { 'their upstream is well': ['failed'], 'nobody leaves before the end': ['aborted'] },
     either: { 'a slow machine may part clients': ['alone'] },
+  },
+  'Passed through now': {
+    moves: [],
+    still: { 'it has room': ['big'] },
+    either: { 'they may lie between two scrapes': ['small', 'full'] },
   },
   'Resumed transfers': { moves: ['range', 'skip', 'partial'] },
   'Bytes not fetched again': { moves: ['range', 'skip', 'partial'] },
   'Prefetches failing': { moves: [], still: { 'none is in its configuration': ['big', 'small', 'full'] } },
+  'Hours too short': { moves: [], still: { 'none is in its configuration': ['big', 'small', 'full'] } },
   'Prefetched images': { moves: ['fetched', 'already'], still: { 'its upstream has all of it': ['failed'] } },
   'Prefetches that are over': { moves: ['ok'], still: { 'nothing stops or breaks them': ['failed', 'stopped'] } },
   'Wrong on arrival': { moves: ['sha1', 'size', 'md5'] },

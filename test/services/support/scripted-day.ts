@@ -131,7 +131,7 @@ async function upkeep(mirror: DayMirror): Promise<void> {
   mirror.reload();
 }
 
-/** Upstreams change what they have said: two images, of which one change is accepted, and a list that is suddenly empty. */
+/** Upstreams change what they have said: two images, of which one change is accepted, and a list that is suddenly empty, and stays so. */
 async function disagreements(mirror: DayMirror, sound: ImageServer, failing: ImageServer): Promise<void> {
   const { rebuilt, replaced } = IMAGES;
   for (const [name, { uuid }] of Object.entries({ rebuilt, replaced })) {
@@ -142,7 +142,6 @@ async function disagreements(mirror: DayMirror, sound: ImageServer, failing: Ima
   failing.behaviour = { listMode: 'empty' };
   await mirror.change('refresh', {});
   await mirror.get('/images');
-  failing.behaviour = {};
 }
 
 /** Files that come broken, wrong, or not at all. The last one opens the breaker, and closes it. */

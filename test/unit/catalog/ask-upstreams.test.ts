@@ -3,6 +3,7 @@ import { test, type TestContext } from 'node:test';
 import { createAskUpstreams, type LookupAnswer, type Question } from '../../../src/catalog/ask-upstreams.ts';
 import { createFeed } from '../../../src/catalog/feed.ts';
 import type { ManifestAnswer } from '../../../src/upstream/upstream.ts';
+import { DEMAND } from '../../../src/upstream/urgency.ts';
 import { catalogBench, catalogUpstream, down, imageOf, never, uuidOf, type CatalogUpstream } from './fake-catalog.ts';
 
 /** Long enough that no test waits for it by accident; those that mean to take another. */
@@ -48,7 +49,7 @@ function bench(t: TestContext, precedenceWaitMs = LONG_MS): Bench {
   );
   const abort = new AbortController();
   t.after(() => abort.abort());
-  const question = { uuid: uuidOf(9), channel: undefined, requestId: 'r', isKnownOrigin: false };
+  const question = { uuid: uuidOf(9), channel: undefined, requestId: 'r', urgency: DEMAND, isKnownOrigin: false };
   const ask = async (over: Partial<Question> = {}): Promise<LookupAnswer> =>
     askAll({ ...question, ...over }, abort.signal);
   return { ups, tripped, due, spent, keptOrigins, events, ask };

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { createCatalog, type Catalog, type CatalogOptions } from '../../../src/catalog/catalog.ts';
+import { createCatalog, type Catalog, type CatalogDeps, type CatalogOptions } from '../../../src/catalog/catalog.ts';
 import { filesOf } from '../../support/manifest-of.ts';
 import { until } from '../../support/wait-for.ts';
 import {
@@ -22,11 +22,15 @@ interface Bench extends CatalogBench {
 }
 
 /** A catalog of two upstreams that refreshes when told to. */
-function createBench(t: TestContext, options: Partial<CatalogOptions> = {}, store?: Map<string, unknown>): Bench {
+function createBench(
+  t: TestContext,
+  { random = () => 0, ...options }: Partial<CatalogOptions & Pick<CatalogDeps, 'random'>> = {},
+  store?: Map<string, unknown>,
+): Bench {
   const bench = catalogBench(t, store);
   const up = [catalogUpstream('up0'), catalogUpstream('up1')];
   const catalog = createCatalog(
-    { ...bench, upstreams: up, now: () => bench.clock, random: () => 0 },
+    { ...bench, upstreams: up, now: () => bench.clock, random },
     { refreshEveryMs: 3_600_000, firstWaitMs: 60_000, ...options },
   );
   t.after(async () => catalog.close());
@@ -54,6 +58,21 @@ test('the first view waits for the first refresh of every upstream, and is curre
   assert.deepEqual(await asked, [uuidOf(1), uuidOf(2)]);
   const view = await bench.catalog.view(undefined);
   assert.deepEqual([view.isStale, view.fetchedAtMs], [false, bench.clock]);
+});
+
+test('a list that does not come is asked for again soon, one that is held back in its own time', async (t) => {
+  const before = createBench(t);
+  second(before).onList = () => listOf([imageOf(1)]);
+  await before.catalog.start();
+  await settled(before);
+
+  // Of all the times it waits, a thousandth.
+  const after = createBench(t, { refreshEveryMs: 1e9, random: () => -4.495 }, before.store);
+  first(after).onList = () => down('up0');
+  await after.catalog.start();
+  await until(() => first(after).lists.length >= 6);
+  assert.equal(after.catalog.state().upstreams[1]?.isHeld, true);
+  assert.equal(second(after).lists.length, 1);
 });
 
 test('a view asked for before the start waits for it', async (t) => {

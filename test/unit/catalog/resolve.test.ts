@@ -107,6 +107,18 @@ test('an image without published_at, not yet activated, is found by its uuid', a
   assert.equal((await bench.resolver.resolve(ask(9))).kind, 'found');
 });
 
+test('a look-up is for whom it was begun for, until somebody more urgent joins it', async (t) => {
+  const { resolver, up0 } = await startBench(t);
+  const priorities = (): unknown[] => up0.manifests.map(({ urgency }) => urgency?.priority);
+  await resolver.resolve({ ...ask(6), priority: 'prefetch' });
+  await resolver.resolve(ask(7));
+  assert.deepEqual(priorities(), ['prefetch', 'demand']);
+  const begun = resolver.resolve({ ...ask(8), priority: 'prefetch' });
+  const joined = [resolver.resolve({ ...ask(8), priority: 'prefetch' }), resolver.resolve(ask(8))];
+  await Promise.all([begun, ...joined]);
+  assert.deepEqual(priorities(), ['prefetch', 'demand', 'demand']);
+});
+
 test('those who ask at the same time share one look-up', async (t) => {
   const { resolver, up0, up1 } = await startBench(t);
   up0.onManifest = found(imageOf(9));

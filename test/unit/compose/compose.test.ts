@@ -8,6 +8,7 @@ import { DCLinter } from 'dclint';
 import { parse } from 'yaml';
 import { defaultConfig } from '../../../src/config/load.ts';
 import { parseTime } from '../../../src/config/units.ts';
+import { alertRules } from '../../support/alert-rules.ts';
 import { makeTempDir } from '../../support/temp-dir.ts';
 
 const TOP = new URL('../../../', import.meta.url);
@@ -121,6 +122,20 @@ test('Prometheus is given a configuration that is there, with all the alerts, an
   assert.deepEqual({ ...own, scrape_configs: namesOf(own) }, { ...example, scrape_configs: namesOf(example) });
   const folder = new URL('.', new URL(file, TOP));
   for (const rules of own.rule_files) assert.ok(existsSync(new URL(rules, folder)), rules);
+});
+
+test('Prometheus serves the runbooks where its alerts lead, at the address at which it is reached', () => {
+  const { command = [], ports } = serviceOf('prometheus');
+  const [address, assets] = ['--web.external-url=', '--web.user-assets='].map(
+    (flag) => command.find((word) => word.startsWith(flag))?.slice(flag.length) ?? '',
+  );
+  assert.equal(address, `http://localhost:${ports[0]?.split(':').at(-2)}`);
+  const page = readFileSync(new URL(`${inCheckout(assets ?? '')}/imgapi-mirror-runbooks.html`, TOP), 'utf8');
+  for (const { annotations } of alertRules()) {
+    const [where, anchor] = (annotations['runbook_url'] ?? '').split('#');
+    assert.equal(where, '{{ $externalURL }}/user/imgapi-mirror-runbooks.html');
+    assert.ok(page.includes(`<h2 id="${anchor}">`), anchor);
+  }
 });
 
 test('Grafana is given its data source and the boards, at the places its provisioning names', () => {

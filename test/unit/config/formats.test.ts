@@ -44,6 +44,17 @@ test('sends credentials in a URL to the header they belong in', () => {
   assert.match('wants' in checked ? checked.wants : '', /headers\.Authorization/);
 });
 
+test('takes the URL of a collector, and refuses what is none with advice that is of use for one', () => {
+  assert.deepEqual(checkFormat('collector-url', 'http://collector:4318/v1/traces'), {
+    value: 'http://collector:4318/v1/traces',
+  });
+  assert.deepEqual(checkFormat('collector-url', 'https://user:pass@h'), {
+    wants: 'a URL without credentials (headers come from the variable OTEL_EXPORTER_OTLP_HEADERS)',
+  });
+  assert.deepEqual(checkFormat('collector-url', 'https://h/?a=b'), { wants: 'a URL without query or fragment' });
+  assert.deepEqual(checkFormat('collector-url', 'collector:4318'), { wants: 'an http:// or https:// URL' });
+});
+
 test('takes addresses and host names to listen on, without ports', () => {
   for (const text of ['0.0.0.0', '::', '::1', 'localhost', 'mirror-1.example.com'])
     assert.ok(accepts('host', text), text);

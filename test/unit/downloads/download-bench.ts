@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { startDownload, type Download, type DownloadEnd } from '../../../src/downloads/download.ts';
 import { createBlame, type Blame } from '../../../src/downloads/blame.ts';
-import { createPassing, type Passing } from '../../../src/downloads/passing.ts';
+import { createPassing, type PassedResult, type Passing } from '../../../src/downloads/passing.ts';
 import { createSlots, type Slots } from '../../../src/downloads/slots.ts';
 import { createDownloads, type Downloads, type ObtainedBlob } from '../../../src/downloads/registry.ts';
 import type { WantedBlob } from '../../../src/downloads/wanted.ts';
@@ -66,7 +66,7 @@ export interface DownloadBench {
   readonly slots: Slots;
   readonly ends: DownloadEnd[];
   /** The outcomes of pass-throughs. */
-  readonly passed: boolean[];
+  readonly passed: PassedResult[];
   /** Clients that went on with a stream of their own. */
   alone: number;
   readonly events: CountedEvents;
@@ -105,7 +105,7 @@ export function registryOf(
       now: () => bench.clock,
       random: () => 0,
       onEnd: (end) => ends.push(end),
-      onPassed: (isRight) => passed.push(isRight),
+      onPassed: (result) => passed.push(result),
       onAlone: () => (bench.alone += 1),
       events,
     },
@@ -193,7 +193,7 @@ export function passingOf(bench: DownloadBench): { readonly passing: Passing; re
     random: () => 0,
     blame,
     onUnfit: (name, sha1) => blame.add(sha1, [name]),
-    onPassed: (isRight) => passed.push(isRight),
+    onPassed: (result) => passed.push(result),
     onAlone: () => (bench.alone += 1),
     events,
   });

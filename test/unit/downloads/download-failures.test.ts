@@ -28,6 +28,30 @@ test('wrong bytes: followers fail without the tail, the file is quarantined, the
   assertNothingLeft(bench);
 });
 
+test('wrong bytes are wrong, though the disk cannot keep them to be looked at', async () => {
+  const bench = createBench();
+  const wrong = Buffer.from(BYTES);
+  wrong[7] = (wrong[7] ?? 0) ^ 1;
+  bench.blobs.quarantineError = new MirrorError('InternalError', 'rename failed: EROFS');
+  const { download, wrongBytesOf } = await startOn(bench, [upstreamOf({}, wrong)]);
+  await assert.rejects(drain(download.follow().source), { code: 'DownloadFailed' });
+  assert.equal((await download.ended).result, 'mismatch');
+  assert.deepEqual([wrongBytesOf, bench.blobs.discarded], [[['up0']], 1]);
+  assertNothingLeft(bench);
+});
+
+test('a download that cannot be begun on disk ends by the disk, and asks nobody', async () => {
+  const bench = createBench();
+  bench.blobs.resumePartial = async () => {
+    throw new MirrorError('InternalError', 'a download could not be begun on disk: EROFS');
+  };
+  const upstream = createFakeUpstream('up0', { file: () => fileOf(BYTES) });
+  const { download } = await startOn(bench, [upstream]);
+  assert.equal((await download.ended).result, 'disk');
+  assert.equal(upstream.files.length, 0);
+  assertNothingLeft(bench);
+});
+
 test('every source failing rejects the headers with the last error, and leaves nothing', async () => {
   const bench = createBench();
   const failing = ['up0', 'up1'].map((name) =>
@@ -64,7 +88,8 @@ test('a full disk midway fails the followers without telling them about this mac
   const { download } = await startOn(bench, [upstreamOf({ chunkBytes: 1000 })]);
   const { source } = download.follow();
   await assert.rejects(drain(source), (error) => error instanceof MirrorError && !error.message.includes('/var/cache'));
-  assert.equal((await download.ended).result, 'failed');
+  assert.equal((await download.ended).result, 'disk');
+  assert.equal(bench.log.linesOf(/^download could not be stored$/)[0]?.level, 'error');
   assert.equal(bench.blobs.discarded, 1);
   assertNothingLeft(bench);
 });
@@ -74,7 +99,7 @@ test('bytes that are right but cannot be kept still reach their followers', asyn
   bench.blobs.commitError = new MirrorError('InternalError', 'rename failed');
   const { download } = await startOn(bench, [upstreamOf()]);
   assert.deepEqual(await drain(download.follow().source), BYTES);
-  assert.equal((await download.ended).result, 'unstored');
+  assert.equal((await download.ended).result, 'disk');
   assert.equal(bench.blobs.discarded, 1);
   assertNothingLeft(bench);
 });

@@ -93,6 +93,7 @@ export interface FakeBlobs extends BlobStore {
   /** Called with each new partial's file before it is handed out. */
   onPartial: (file: FakeFile) => void;
   commitError: Error | undefined;
+  quarantineError: Error | undefined;
   /** Closes of the descriptors that `open` gave out. */
   openCloses: number;
   put(bytes: Buffer): Sha1Hex;
@@ -127,6 +128,7 @@ export function createFakeBlobs(): FakeBlobs {
     afterLook: () => undefined,
     onPartial: () => undefined,
     commitError: undefined,
+    quarantineError: undefined,
     openCloses: 0,
     fileAt: (path) => byPath.get(path),
     put(bytes) {
@@ -173,6 +175,7 @@ export function createFakeBlobs(): FakeBlobs {
         },
         async quarantine(reason) {
           await turn();
+          if (blobs.quarantineError !== undefined) throw blobs.quarantineError;
           blobs.quarantined.push(reason);
           byPath.delete(path);
         },

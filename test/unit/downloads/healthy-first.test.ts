@@ -38,6 +38,7 @@ function bench(): Bench {
     },
     progressOf: () => undefined,
     running: [],
+    passing: [],
     stopUnfollowed: () => undefined,
     close: async () => undefined,
   };

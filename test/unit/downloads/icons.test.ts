@@ -111,6 +111,18 @@ test('who asks while it is being fetched shares the fetch', async () => {
   assert.equal(upstream.icons.length, 1);
 });
 
+test('a fetch is for whom it was begun for, until a client joins it', async () => {
+  const { icons, upstream } = createBench(() => ({ kind: 'absent' }));
+  const forLater = { ...request, priority: 'prefetch' } as const;
+  await icons.get(forLater);
+  await icons.get(request);
+  await Promise.all([icons.get(forLater), icons.get(forLater), icons.get(request)]);
+  assert.deepEqual(
+    upstream.icons.map(({ urgency }) => urgency?.priority),
+    ['prefetch', 'demand', 'demand'],
+  );
+});
+
 test('the channel the client names goes to the upstream', async () => {
   const { icons, upstream } = createBench();
   await icons.get({ ...request, channel: 'dev' });

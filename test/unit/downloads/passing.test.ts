@@ -39,7 +39,7 @@ test('ten clients in step share one upstream stream, and all get the right bytes
   const upstream = upstreamOf();
   const clients = Array.from({ length: 10 }, () => passing.join(wantedFrom([upstream], BYTES)));
   await Promise.all(clients.map(async ({ source }) => assert.ok((await drain(source)).equals(BYTES))));
-  assert.deepEqual([upstream.files.length, bench.passed, bench.alone, bench.slots.inUse], [1, [true], 0, 0]);
+  assert.deepEqual([upstream.files.length, bench.passed, bench.alone, bench.slots.inUse], [1, ['right'], 0, 0]);
   assert.deepEqual(bench.events.lines, ['checked right']);
 });
 
@@ -59,7 +59,7 @@ test('one that stands still holds up nobody: it falls out and goes on alone behi
     upstream.files.map(({ offset }) => offset),
     [0, 3_000_000],
   );
-  assert.deepEqual([bench.passed, bench.alone, bench.slots.inUse], [[true, true], 1, 0]);
+  assert.deepEqual([bench.passed, bench.alone, bench.slots.inUse], [['right', 'right'], 1, 0]);
 });
 
 test('one that goes on alone waits for a slot without a limit: it has its headers', async () => {
@@ -115,7 +115,7 @@ test('when the fastest leaves, the next in speed sets the pace and is not lost',
   await fast.source.close();
   await readTo(slow.source, MIB, SIZE);
   await slow.source.close();
-  assert.deepEqual([upstream.files.length, bench.passed, bench.alone], [1, [true], 0]);
+  assert.deepEqual([upstream.files.length, bench.passed, bench.alone], [1, ['right'], 0]);
 });
 
 test('who comes while the ring still holds the beginning shares it; who comes later starts the next', async () => {
@@ -133,8 +133,42 @@ test('who comes while the ring still holds the beginning shares it; who comes la
   await Promise.all([readTo(third.source, 0, SIZE), readTo(fourth.source, 0, SIZE)]);
   await Promise.all([readTo(first.source, 12 * MIB, SIZE), readTo(second.source, 6 * MIB, SIZE)]);
   for (const { source } of [first, second, third, fourth]) await source.close();
-  assert.deepEqual([upstream.files.length, bench.alone, bench.passed], [2, 0, [true, true]]);
+  assert.deepEqual([upstream.files.length, bench.alone, bench.passed], [2, 0, ['right', 'right']]);
 });
+
+test('those that run are told until their upstream stream is over: how far they are, and how many read them', async () => {
+  const bench = createBench();
+  const { passing } = passingOf(bench);
+  const wanted = wantedFrom([upstreamOf()], BYTES);
+  const running = () => Array.from(passing.running, ({ wanted: { sha1 }, followers }) => [sha1, followers]);
+  assert.deepEqual(running(), []);
+  const [first, second] = [passing.join(wanted), passing.join(wanted)];
+  await Promise.all([readTo(first.source, 0, 6 * MIB), readTo(second.source, 0, 6 * MIB)]);
+  assert.deepEqual(running(), [[wanted.sha1, 2]]);
+  const [{ received } = { received: 0 }] = passing.running;
+  assert.ok(received >= 6 * MIB && received < SIZE, String(received));
+  await second.source.close();
+  assert.deepEqual(running(), [[wanted.sha1, 1]]);
+  await readTo(first.source, 6 * MIB, SIZE);
+  assert.deepEqual([running(), bench.passed], [[], ['right']]);
+  await first.source.close();
+});
+
+for (const [when, isSo] of [
+  ['at its beginning', () => true],
+  ['while it waits for its readers', (received: number) => received > MIB],
+] as const) {
+  test(`what is given up at a stop, ${when}, is aborted and no failure`, async () => {
+    const bench = createBench();
+    const { passing } = passingOf(bench);
+    const { headers, source } = passing.join(wantedFrom([upstreamOf()], BYTES));
+    await headers;
+    await until(() => [...passing.running].every(({ received }) => isSo(received)));
+    await passing.close();
+    assert.deepEqual([bench.passed, [...passing.running]], [['aborted'], []]);
+    await source.close();
+  });
+}
 
 test('another size of the same bytes shares nothing', async () => {
   const { passing } = passingOf(createBench());
@@ -170,7 +204,7 @@ test('when all have left the upstream stream ends, and not before', async () => 
   assert.deepEqual([bench.passed, upstream.cancels], [[], 0]);
   await clients[1]?.source.close();
   await until(() => bench.passed.length === 1);
-  assert.deepEqual([bench.passed, upstream.cancels, bench.slots.inUse], [[false], 1, 0]);
+  assert.deepEqual([bench.passed, upstream.cancels, bench.slots.inUse], [['aborted'], 1, 0]);
   const next = passing.join(wanted);
   assert.equal(upstream.files.length, 1);
   await until(() => upstream.files.length === 2);
@@ -196,7 +230,7 @@ test('wrong bytes end cleanly for none of those who share, nor for one who went 
   assert.ok(blame.isOnAll(wanted), 'as after a download');
   await assert.rejects(readTo(slow.source, had, SIZE), { code: 'DownloadFailed' });
   await slow.source.close();
-  assert.deepEqual([bench.passed, bench.alone], [[false, false], 1]);
+  assert.deepEqual([bench.passed, bench.alone], [['failed', 'failed'], 1]);
   assert.deepEqual(bench.events.lines, ['checked sha1', `resume range ${had}`, 'checked sha1']);
 });
 

@@ -27,7 +27,8 @@ function bench() {
     ok: 0,
   };
   const read: Gauges = {
-    downloads: () => ({ running: state.running, followers: state.followers }),
+    readiness: async () => ({ isReady: state.isUp, isWritable: state.ok > 0 }),
+    downloads: () => ({ running: state.running, followers: state.followers, passing: state.running * 7 }),
     async storage() {
       await turn();
       const { blobs, maxBytes } = state;
@@ -59,6 +60,7 @@ function bench() {
       runs: { schedule: { ok: state.ok * 3, failed: 0 }, hand: { ok: state.ok * 5, failed: 0 } },
       images: { fetched: state.ok * 2, already: 0, failed: 0 },
       failing: state.ok * 6,
+      unfinished: state.ok * 7,
       succeededAtMs: state.isUp ? 7000 : undefined,
     }),
     bandwidths: () => [{ upstream: 'up0', limit: state.isUp ? 5000 : undefined, throttledSeconds: state.ok / 2 }],
@@ -72,6 +74,7 @@ function bench() {
           upstream: 'up0',
           images: state.blobs * 4,
           isUp: state.isUp,
+          isHeld: state.isUp,
           ageSeconds: state.ageSeconds,
           dropped: state.blobs,
           refreshes: { ok: state.ok, failed: 1, useless: 0, held: 0 },
@@ -93,10 +96,16 @@ test('everything is there at the first scrape, also of a mirror that has just be
   for (const name of [
     'downloads_running',
     'download_followers',
+    'pass_throughs_running',
+    'ready',
+    'cache_writable',
     'blobs',
     'blob_bytes',
     'catalog_images',
     'catalog_conflicts',
+    'prefetch_failing',
+    'prefetch_unfinished',
+    'upstream_list_held{upstream="up0"}',
   ]) {
     assert.equal(series.get(`imgapi_mirror_${name}`), 0, name);
   }
@@ -119,6 +128,9 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
   const expected: readonly (readonly [string, number])[] = [
     ['downloads_running', 2],
     ['download_followers', 9],
+    ['pass_throughs_running', 14],
+    ['ready', 1],
+    ['cache_writable', 1],
     ['blobs', 3],
     ['blob_bytes', 3000],
     ['cache_max_bytes', 5000],
@@ -138,6 +150,7 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
     ['negative_entries', 15],
     ['upstream_images{upstream="up0"}', 12],
     ['upstream_up{upstream="up0"}', 1],
+    ['upstream_list_held{upstream="up0"}', 1],
     ['upstream_list_age_seconds{upstream="up0"}', 12.5],
     ['upstream_list_dropped_entries{upstream="up0"}', 3],
     ['upstream_breaker_open{upstream="up0",kind="list"}', 0.5],
@@ -148,6 +161,7 @@ test('a scrape shows the state of its own moment, not that of the scrape before'
     ['prefetch_runs_total{by="hand",result="ok"}', 20],
     ['prefetch_images_total{result="fetched"}', 8],
     ['prefetch_failing', 24],
+    ['prefetch_unfinished', 28],
     ['prefetch_last_success_timestamp_seconds', 7],
     ['catalog_refreshes_total{upstream="up0",result="ok"}', 4],
   ];

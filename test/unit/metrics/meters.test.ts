@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readTraffic } from '../../../src/app/traffic.ts';
 import type { FinishedRequest } from '../../../src/http/server.ts';
 import { createMetrics, type Metrics } from '../../../src/metrics/metrics.ts';
 import { countRequest, countSent, meterHttpClient } from '../../../src/metrics/meters.ts';
@@ -28,6 +29,7 @@ function finished(over: Partial<FinishedRequest> = {}): FinishedRequest {
     seconds: 2,
     firstByteSeconds: 0.5,
     isAborted: false,
+    isBroken: false,
     client: '192.0.2.1',
     userAgent: 'imgadm',
     ...over,
@@ -71,6 +73,78 @@ test('an aborted one is counted as aborted too, and without a status as none', a
   countRequest(metrics, finished({ isAborted: true, status: 0, cache: undefined, firstByteSeconds: undefined }));
   assert.equal(await valueOf(metrics, 'http_responses_aborted_total{route="file"}'), 2);
   assert.equal(await valueOf(metrics, 'http_requests_total{route="file",method="GET",code="none"}'), 1);
+});
+
+test('an answer that the mirror broke off is neither a success nor a hit nor a saving; one whose client left is', async () => {
+  const metrics = fresh();
+  const [left, broken] = [finished({ isAborted: true }), finished({ isAborted: true, isBroken: true })];
+  for (const request of [left, broken, broken]) {
+    countSent(metrics, request, request.bodyBytes);
+    countRequest(metrics, request);
+  }
+  const found = Object.fromEntries(
+    await Promise.all(
+      [
+        'http_requests_total{route="file",method="GET",code="2xx"}',
+        'http_requests_total{route="file",method="GET",code="broken"}',
+        'http_responses_aborted_total{route="file"}',
+        'cache_results_total{kind="file",result="miss"}',
+        'file_response_bytes_total{result="miss"}',
+        'file_broken_bytes_total{result="miss"}',
+        'file_broken_bytes_total{result="join"}',
+      ].map(
+        async (series) =>
+          [series.replace(/^(\w+)_total.*"(\w+)".*$/, '$1 $2'), await valueOf(metrics, series)] as const,
+      ),
+    ),
+  );
+  assert.deepEqual(found, {
+    'http_requests 2xx': 1,
+    'http_requests broken': 2,
+    'http_responses_aborted file': 3,
+    'cache_results miss': 1,
+    'file_response_bytes miss': 3000,
+    'file_broken_bytes miss': 2000,
+    'file_broken_bytes join': 0,
+  });
+});
+
+test('an error is neither hit nor miss, and neither is no answer at all; not modified is one', async () => {
+  const metrics = fresh();
+  const results = async (): Promise<number | undefined> =>
+    valueOf(metrics, 'cache_results_total{kind="icon",result="miss"}');
+  for (const status of [0, 400, 416, 503]) {
+    countRequest(metrics, finished({ route: 'icon', status, firstByteSeconds: undefined }));
+    assert.equal(await results(), 0, String(status));
+  }
+  for (const [at, status] of [200, 206, 304].entries()) {
+    countRequest(metrics, finished({ route: 'icon', status, firstByteSeconds: undefined }));
+    assert.equal(await results(), at + 1, String(status));
+  }
+});
+
+test('what was saved is counted of what was sent and not broken off, against all that was pulled', async () => {
+  const metrics = fresh();
+  assert.equal((await readTraffic(metrics)).savedRatio, null);
+  const asked = finished({ cache: 'HIT' });
+  const broken = finished({ cache: 'JOIN', isAborted: true, isBroken: true });
+  metrics.upstreamBytes.inc({ upstream: 'up0', kind: 'file' }, 250);
+  countSent(metrics, broken, 1000);
+  countRequest(metrics, broken);
+  assert.deepEqual(await readTraffic(metrics), {
+    files: { hit: 0, miss: 0, join: 0, pass: 0 },
+    lanBytes: 1000,
+    brokenBytes: 1000,
+    wanBytes: 250,
+    savedRatio: 0,
+  });
+  countSent(metrics, asked, 1000);
+  countRequest(metrics, asked);
+  const { files, lanBytes, savedRatio } = await readTraffic(metrics);
+  assert.deepEqual(
+    { files, lanBytes, savedRatio },
+    { files: { hit: 1, miss: 0, join: 0, pass: 0 }, lanBytes: 2000, savedRatio: 0.75 },
+  );
 });
 
 test('a 5xx that is meant is counted apart from those that are not', async () => {
@@ -122,6 +196,7 @@ test('a thousand varied requests add no series: nothing a client sends becomes a
         client: `192.0.2.${n % 256}`,
         userAgent: `agent/${n}`,
         isAborted: n % 11 === 0,
+        isBroken: n % 22 === 0,
         // Only files have a first byte, and no file is ever served stale.
         firstByteSeconds: caches[n % caches.length] === 'STALE' ? undefined : n / 1000,
       }),

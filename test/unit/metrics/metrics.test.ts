@@ -7,6 +7,7 @@ import {
   CACHE_KINDS,
   CACHE_RESULTS,
   CODES,
+  FILE_RESULTS,
   METHODS,
   ROUTES,
   UPSTREAM_RESULTS,
@@ -33,6 +34,10 @@ test('every series exists before its first event, at zero', async () => {
   }
   for (const kind of CACHE_KINDS) {
     for (const result of CACHE_RESULTS) zero(`cache_results_total{kind="${kind}",result="${result}"}`);
+  }
+  for (const result of FILE_RESULTS) {
+    zero(`file_response_bytes_total{result="${result}"}`);
+    zero(`file_broken_bytes_total{result="${result}"}`);
   }
   for (const upstream of options.upstreams) {
     for (const kind of REQUEST_KINDS) {

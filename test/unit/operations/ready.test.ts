@@ -8,6 +8,7 @@ function readiness(deps: Partial<ReadinessDeps> = {}): Readiness {
   return createReadiness(
     {
       isStopping: () => false,
+      isOffline: false,
       hasList: () => true,
       problems: () => [],
       hasKept: async () => false,
@@ -32,17 +33,34 @@ test('without any list it is ready if something is kept, else not, and says what
   });
 });
 
-async function failingProbe(): Promise<void> {
-  throw new Error('nothing can be written to it: EROFS');
-}
+const UNWRITABLE = 'nothing can be written to the cache directory: EROFS';
+const UNREADABLE = 'the cache directory cannot be read: ENOTDIR';
+const fails = (message: string) => async () => Promise.reject(new Error(message));
 
-test('a disk that fails is a reason, and so is the stop', async () => {
-  const { ready, reasons } = await readiness({ probe: failingProbe, isStopping: () => true }).verdict();
+test('a disk that cannot be written is told, and the mirror serves all the same', async () => {
+  const { verdict, state } = readiness({ probe: fails(UNWRITABLE) });
+  assert.deepEqual(await verdict(), { ready: true, reasons: [UNWRITABLE] });
+  assert.deepEqual(await state(0), { isReady: true, isWritable: false });
+});
+
+test('one that cannot be read is told, and everything is passed through; offline nothing can be served', async () => {
+  const broken = { hasKept: fails(UNREADABLE), probe: fails(UNWRITABLE) };
+  assert.deepEqual(await readiness(broken).verdict(), { ready: true, reasons: [UNREADABLE] });
+  assert.deepEqual(await readiness({ ...broken, isOffline: true }).verdict(), { ready: false, reasons: [UNREADABLE] });
+  const { ready } = await readiness({ probe: fails(UNWRITABLE), isOffline: true }).verdict();
+  assert.equal(ready, true, 'what is stored is served');
+});
+
+test('with a disk that fails and no list nothing can be served', async () => {
+  const { ready, reasons } = await readiness({ hasList: () => false, hasKept: fails(UNREADABLE) }).verdict();
   assert.equal(ready, false);
-  assert.deepEqual(reasons, [
-    'the mirror is stopping',
-    'the cache directory cannot be used: nothing can be written to it: EROFS',
-  ]);
+  assert.deepEqual(reasons, [UNREADABLE, 'no list of images has come yet, and nothing is kept from before']);
+});
+
+test('a mirror that stops is not ready, whatever else', async () => {
+  const { verdict, state } = readiness({ probe: fails(UNWRITABLE), isStopping: () => true });
+  assert.deepEqual(await verdict(), { ready: false, reasons: ['the mirror is stopping', UNWRITABLE] });
+  assert.deepEqual(await state(0), { isReady: false, isWritable: false });
 });
 
 test('the disk is asked once in a while, however often somebody wants to know', async () => {
@@ -76,4 +94,22 @@ test('a disk that hangs holds nobody up: the first waits shortly, the others not
   hangs.resolve();
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.equal((await verdict()).ready, true);
+});
+
+test('who cannot wait is told of a slow disk what it said last, and of one that hangs that it does not answer', async () => {
+  let nowMs = 0;
+  let hanging: PromiseWithResolvers<void> | undefined;
+  const { state, verdict } = readiness({ probe: async () => hanging?.promise, monotonicNow: () => nowMs });
+  assert.deepEqual(await state(0), { isReady: true, isWritable: true });
+  hanging = Promise.withResolvers();
+  nowMs = 3_000;
+  assert.deepEqual(await state(0), { isReady: true, isWritable: true }, 'it has been asked just now');
+  nowMs = 3_019;
+  assert.deepEqual(await state(0), { isReady: true, isWritable: true }, 'it may still answer in time');
+  nowMs = 3_020;
+  assert.deepEqual(await state(0), { isReady: false, isWritable: false });
+  assert.match((await verdict()).reasons.join(), /^the cache directory has not answered for 1 s$/);
+  hanging.resolve();
+  await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(await state(0), { isReady: true, isWritable: true });
 });

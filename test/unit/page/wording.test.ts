@@ -8,6 +8,7 @@ interface Words {
   readonly percentText: (ratio: number) => string;
   readonly countText: (count: number) => string;
   readonly counted: (count: number, one: string) => string;
+  readonly agoText: (iso: string, nowMs: number) => string;
 }
 
 /** What browsers run, loaded as they do. */
@@ -50,6 +51,11 @@ test('the module in the browser writes them the same', async () => {
   for (const count of [0, 1, 1234]) {
     assert.equal(words.countText(count), server.countText(count));
     assert.equal(words.counted(count, 'image'), server.counted(count, 'image'));
+  }
+  const now = Date.UTC(2026, 0, 2);
+  for (const seconds of [-5, 0, 5, 59, 3599, 86_399, 86_400 * 40]) {
+    const iso = new Date(now - seconds * 1000).toISOString();
+    assert.equal(words.agoText(iso, now), />([^<]*)</.exec(String(server.ago(iso, now)))?.[1]);
   }
 });
 

@@ -82,8 +82,30 @@ test('it waits for its hours, is stopped where they end, and goes on when they b
     [25, 'stopped'],
     [49, 'running'],
   ]);
+  assert.equal(schedule.unfinished, 2);
   await schedule.close();
   assert.equal(times().at(-1)?.[1], 'stopped');
+  assert.equal(schedule.unfinished, 2, 'the end of the mirror is not that of its hours');
+});
+
+test('hours that end too soon are counted by entry, until it is through', async () => {
+  const nightly = (window: string | null): PrefetchEntry => entry({ every: 24 * HOUR, window });
+  const options = { takesMs: 2 * HOUR };
+  const { clock, schedule } = bench([nightly('01:00-05:00'), nightly(null), nightly('02:00-03:00')], options);
+  schedule.start();
+  await clock.run(28 * HOUR);
+  assert.equal(schedule.unfinished, 2, 'the others are through');
+  options.takesMs = HOUR / 2;
+  await clock.run(24 * HOUR);
+  assert.equal(schedule.unfinished, 0);
+  options.takesMs = 5 * HOUR;
+  await clock.run(3 * 24 * HOUR);
+  assert.equal(schedule.unfinished, 3);
+  schedule.update([nightly(null)]);
+  assert.equal(schedule.unfinished, 0, 'those it counted are no longer configured');
+  await clock.run(HOUR);
+  assert.equal(schedule.unfinished, 0);
+  await schedule.close();
 });
 
 test('hours may go past midnight', async () => {

@@ -1,10 +1,17 @@
 /** Tracing that keeps its spans, for asserts. */
-import type { Span, SpanAttributes, SpanOptions, Tracing } from '../../../src/tracing/tracing.ts';
+import {
+  ATTRIBUTE,
+  type Span,
+  type SpanAttributes,
+  type SpanOptions,
+  type Tracing,
+} from '../../../src/tracing/tracing.ts';
 
 export interface KeptSpan extends Span {
   readonly name: string;
   readonly kind: SpanOptions['kind'];
   readonly parent: SpanOptions['parent'];
+  /** With `error.type` of a failed one. */
   readonly attributes: SpanAttributes;
   readonly startedAtMs: number | undefined;
   /** How often it was ended. */
@@ -20,7 +27,7 @@ export function createFakeTracing(): Tracing & { readonly spans: readonly KeptSp
     begin(name, { kind, parent, attributes, startedAtMs }) {
       let ends = 0;
       let failure: string | undefined;
-      const all = { ...attributes };
+      const all: Record<string, string | number | boolean> = { ...attributes };
       const span: KeptSpan = {
         name,
         kind,
@@ -33,10 +40,14 @@ export function createFakeTracing(): Tracing & { readonly spans: readonly KeptSp
         get failure() {
           return failure;
         },
-        set: (more) => void Object.assign(all, more),
+        set(more) {
+          if (ends === 0) Object.assign(all, more);
+        },
         end(why) {
-          if (ends === 0) failure = why;
           ends += 1;
+          if (ends > 1 || why === undefined) return;
+          failure = why.message;
+          all[ATTRIBUTE.errorType] = why.type;
         },
       };
       spans.push(span);

@@ -20,6 +20,7 @@ const FINISHED: FinishedRequest = {
   seconds: 2,
   firstByteSeconds: undefined,
   isAborted: false,
+  isBroken: false,
   client: '192.0.2.1',
   userAgent: undefined,
 };
@@ -36,8 +37,10 @@ function spanOf(over: Partial<FinishedRequest>) {
   const context = {
     requestId: freshImageUuid(),
     startedAtMs: 3_000,
+    traceparent: '00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01',
     cache: undefined,
     isMeant: false,
+    isBroken: false,
     bodyBytes: 0,
     sent() {},
     firstByteAtMs: undefined,
@@ -46,23 +49,45 @@ function spanOf(over: Partial<FinishedRequest>) {
   return tracing.spans[0] ?? assert.fail('no span');
 }
 
-test('a request that was refused before any handler has its span too, from when it came', () => {
+test('a request that was refused before any handler has its span too, from when it came, below its client’s', () => {
   const { name, kind, parent, ends, failure, startedAtMs, attributes } = spanOf({ status: 403, cache: undefined });
   assert.deepEqual(
     { name, kind, parent, ends, failure, startedAtMs },
-    { name: 'GET images', kind: 'server', parent: undefined, ends: 1, failure: undefined, startedAtMs: 998_000 },
+    {
+      name: 'GET images',
+      kind: 'server',
+      parent: { traceId: '4bf92f3577b34da6a3ce929d0e0e4736', spanId: '00f067aa0ba902b7' },
+      ends: 1,
+      failure: undefined,
+      startedAtMs: 998_000,
+    },
   );
   assert.equal(attributes['http.response.status_code'], 403);
   assert.equal(attributes['url.path'], '/images');
   assert.equal('imgapi_mirror.cache' in attributes, false);
 });
 
-test('answers of 5xx and responses that are broken off have failed; a client that left early has no status', () => {
-  assert.equal(spanOf({ status: 503 }).failure, 'answered 503');
-  assert.equal(spanOf({ status: 503 }).attributes['error.type'], '503');
-  const left = spanOf({ status: 0, isAborted: true });
-  assert.equal(left.failure, 'the response did not reach its end');
-  assert.equal('http.response.status_code' in left.attributes, false);
+test('answers of 5xx have failed, and so have those that the mirror broke off', () => {
+  const failed = spanOf({ status: 503 });
+  assert.deepEqual([failed.failure, failed.attributes['error.type']], ['answered 503', '503']);
+  const broken = spanOf({ isAborted: true, isBroken: true });
+  assert.deepEqual(
+    [broken.failure, broken.attributes['error.type'], broken.attributes['imgapi_mirror.aborted']],
+    ['the mirror broke the response off', 'broken', undefined],
+  );
+});
+
+test('a client that leaves is no failure: an attribute says it, before and after an answer had begun', () => {
+  for (const status of [0, 200]) {
+    const left = spanOf({ status, isAborted: true });
+    const { attributes } = left;
+    assert.deepEqual(
+      [left.failure, attributes['error.type'], attributes['imgapi_mirror.aborted']],
+      [undefined, undefined, true],
+    );
+    assert.equal('http.response.status_code' in attributes, status !== 0);
+  }
+  assert.equal('imgapi_mirror.aborted' in spanOf({}).attributes, false);
 });
 
 test('the attributes that OpenTelemetry has names for have these names', () => {

@@ -59,7 +59,12 @@ async function* cutOff(failure: Error): AsyncGenerator<Buffer> {
 }
 
 function fileRequest(signal: AbortSignal = new AbortController().signal) {
-  return { uuid: UUID, index: 0, channel: undefined, offset: 0, requestId: REQUEST_ID, signal };
+  return { uuid: UUID, index: 0, channel: 'dev', offset: 0, requestId: REQUEST_ID, signal };
+}
+
+/** Its name, whether it was ended once at least, why it failed, and whether it was given up. */
+function aborted({ name, ends, failure, attributes }: KeptSpan): unknown[] {
+  return [name, Math.min(ends, 1), failure, attributes['imgapi_mirror.aborted']];
 }
 
 /** Its name, how often it was ended, and why it failed. */
@@ -107,12 +112,11 @@ test('a file is an attempt with a request below it, both over with the last byte
   );
 });
 
-test('it goes under the span of its request, and other work that goes on beside it does not', async () => {
+test('it goes under the span of the work that asks, and what that has begun in the background does not', async () => {
   const it = bench(async () => ({ status: 404 }));
   const tracing = createFakeTracing();
   const request = tracing.begin('GET file', { kind: 'server', attributes: {}, parent: undefined });
-  it.lineage.adopt(REQUEST_ID, request);
-  await it.lineage.within(REQUEST_ID, request, async () => {
+  await it.lineage.within({ requestId: REQUEST_ID, span: request }, async () => {
     await it.upstream.file(fileRequest());
     await it.upstream.manifest({ ...fileRequest(), requestId: '99999999-2222-4333-8444-555555555555' });
   });
@@ -159,21 +163,65 @@ test('no connection, and a body that breaks off, are failures with their reason 
   }
 });
 
-test('a file that is let go before it is read leaves no span open', async () => {
+test('a file that is let go before it is read leaves no span open, and is no failure', async () => {
   const it = bench(async () => ({ body: bytes('abc') }));
   const stream = await streamOf(it);
   stream.cancel();
-  assert.deepEqual(it.spans.map(told), [
-    ['attempt up0', true, undefined],
-    ['GET file', true, 'given up'],
+  assert.deepEqual(it.spans.map(aborted), [
+    ['attempt up0', 1, undefined, true],
+    ['GET file', 1, undefined, true],
   ]);
 });
 
-test('a request that is given up while its body comes is over at once', async () => {
+test('a request that is given up while its body comes is over at once; one whose time is up has failed', async () => {
   const it = bench(async () => ({ body: bytes('abc', 'def') }));
   const abort = new AbortController();
   const stream = await streamOf(it, abort.signal);
   abort.abort();
-  assert.deepEqual(told(it.spans[1] ?? assert.fail()), ['GET file', true, 'given up']);
+  assert.deepEqual(aborted(it.spans[1] ?? assert.fail()), ['GET file', 1, undefined, true]);
   stream.cancel();
+
+  const late = bench(async () => ({ body: bytes('abc', 'def') }));
+  const timeout = new AbortController();
+  const lateStream = await streamOf(late, timeout.signal);
+  timeout.abort(new DOMException('too late', 'TimeoutError'));
+  const call = late.spans[1] ?? assert.fail();
+  assert.deepEqual(aborted(call), ['GET file', 1, 'did not answer in time', undefined]);
+  assert.equal(call.attributes['error.type'], 'timeout');
+  lateStream.cancel();
+});
+
+test('a request that is given up before its answer is no failure', async () => {
+  const it = bench(async () => {
+    throw unavailable('up0', 'aborted', 'the request was given up');
+  });
+  await assert.rejects(it.upstream.file(fileRequest()));
+  assert.deepEqual(it.spans.map(aborted), [
+    ['attempt up0', 1, undefined, true],
+    ['GET file', 1, undefined, true],
+  ]);
+});
+
+test('that an upstream has no channels, image or icon is an answer; that it has not the file of a manifest is a failure', async () => {
+  const { upstream, spans } = bench(async () => ({ status: 404 }));
+  await upstream.channels(fileRequest());
+  await upstream.manifest(fileRequest());
+  await upstream.icon(fileRequest());
+  await upstream.file(fileRequest());
+  assert.deepEqual(
+    spans.map(({ name, failure, attributes }) => [name, failure, attributes['http.response.status_code']]),
+    [
+      ['GET channels', undefined, 404],
+      ['GET manifest', undefined, 404],
+      ['GET icon', undefined, 404],
+      ['attempt up0', 'the upstream does not have it', undefined],
+      ['GET file', 'answered 404', 404],
+    ],
+  );
+  const forbidden = bench(async () => ({ status: 403 }));
+  await assert.rejects(forbidden.upstream.channels(fileRequest()));
+  assert.equal(forbidden.spans[0]?.failure, 'answered 403');
+  const missing = bench(async () => ({ status: 404 }));
+  await assert.rejects(missing.upstream.list({ ...fileRequest(), validators: {} }));
+  assert.equal(missing.spans[0]?.failure, 'answered 404');
 });

@@ -15,6 +15,19 @@ test('a redirect within the origin, or to an allowed one, is followed', () => {
   assert.equal(rule(from, 'https://cdn.example.com/f', 3).href, 'https://cdn.example.com/f');
 });
 
+test('what a refused redirect says of where it leads has no credentials and no query', () => {
+  for (const location of [
+    'https://user:sesame@evil.example.com/f?signature=sesame',
+    '//sesame@evil.example.com/f#sesame',
+    'https://us@er:sesame@evil.example.com/f',
+  ]) {
+    assert.throws(
+      () => rule(from, location, 1),
+      ({ message }: Error) => /evil\.example\.com\/f/.test(message) && !message.includes('sesame'),
+    );
+  }
+});
+
 for (const [why, location, hops] of [
   ['another origin', 'https://evil.example.com/', 1],
   ['another port', 'https://images.example.com:8443/', 1],

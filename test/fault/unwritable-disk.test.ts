@@ -1,0 +1,65 @@
+/** A cache directory that becomes read-only under a running mirror: what is stored is served, the rest passed through. */
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { test, type TestContext } from 'node:test';
+import { startImageServer } from '../support/image-server.ts';
+import { makeImage, type TestImage } from '../support/images.ts';
+import { startMirror } from '../support/mirror.ts';
+import { rawRequest } from '../support/raw-request.ts';
+import { until } from '../support/wait-for.ts';
+
+/** More than the verdict on the disk holds. */
+const SOON = { deadlineMs: 30_000, everyMs: 100 };
+
+/** Puts a read-only mount of a directory over itself. Undefined, and the test skipped, where nothing can be mounted. */
+function makeReadOnly(t: TestContext, dir: string): (() => void) | undefined {
+  const umount = (): void => void execFileSync('umount', ['-l', dir], { stdio: 'pipe' });
+  try {
+    execFileSync('mount', ['--bind', dir, dir], { stdio: 'pipe' });
+  } catch (error) {
+    t.skip(`nothing can be mounted here: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
+    return undefined;
+  }
+  let isMounted = true;
+  const end = (): void => {
+    if (isMounted) umount();
+    isMounted = false;
+  };
+  t.after(end);
+  execFileSync('mount', ['-o', 'remount,bind,ro', dir], { stdio: 'pipe' });
+  return end;
+}
+
+test('nobody notices but the operator: counted as the disk’s failure, told with the reason, and over by itself', async (t) => {
+  const [stored, second, third] = ['stored', 'second', 'third'].map((name) => makeImage({ name, size: 300_000 }));
+  assert(stored && second && third);
+  await using upstream = await startImageServer({ images: [stored, second, third] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const ask = async ({ uuid, files }: TestImage): Promise<unknown> => {
+    const answer = await rawRequest({ port: mirror.port, path: `/images/${uuid}/file`, hash: true });
+    assert.deepEqual([answer.status, answer.sha1], [200, files[0]?.sha1]);
+    return answer.headers['x-cache'];
+  };
+  const readyJson = async (): Promise<unknown> => {
+    const { status, body } = await rawRequest({ port: mirror.port, path: '/_mirror/ready' });
+    return [status, JSON.parse(body.toString())];
+  };
+  assert.equal(await ask(stored), 'MISS');
+  const restore = makeReadOnly(t, mirror.dir);
+  if (restore === undefined) return;
+  assert.equal(await ask(stored), 'HIT');
+  assert.equal(await ask(second), 'PASS');
+  const downloads = async (result: string) => mirror.metric(`imgapi_mirror_downloads_total{result="${result}"}`);
+  assert.deepEqual([await downloads('disk'), await downloads('failed')], [1, 0]);
+  assert.equal(await mirror.metric('imgapi_mirror_pass_throughs_total{result="right"}'), 1);
+  assert.equal(mirror.log.linesOf(/^download could not be stored$/).length, 1);
+  await until(async () => (await mirror.metric('imgapi_mirror_cache_writable')) === 0, SOON);
+  assert.equal(await mirror.metric('imgapi_mirror_ready'), 1);
+  const reasons = ['nothing can be written to the cache directory: EROFS'];
+  assert.deepEqual(await readyJson(), [200, { ready: true, reasons }]);
+  restore();
+  await until(async () => (await mirror.metric('imgapi_mirror_cache_writable')) === 1, SOON);
+  assert.deepEqual(await readyJson(), [200, { ready: true, reasons: [] }]);
+  assert.equal(await ask(third), 'MISS');
+  assert.equal(await ask(third), 'HIT');
+});
