@@ -10,12 +10,16 @@ const MANIFEST_SUFFIX = '.imgmanifest';
 /** The longest thing behind a stem: `.file9999.zfs.bz2`. */
 const SUFFIX_ROOM = 18;
 /** By `files[].compression`. */
-const COMPRESSION_SUFFIXES: Readonly<Record<string, string>> = { gzip: '.gz', bzip2: '.bz2', xz: '.xz', none: '' };
-const ICON_SUFFIXES: Readonly<Record<string, string>> = {
-  'image/png': '.png',
-  'image/gif': '.gif',
-  'image/jpeg': '.jpg',
-};
+const COMPRESSION_SUFFIXES = new Map([
+  ['gzip', '.gz'],
+  ['bzip2', '.bz2'],
+  ['xz', '.xz'],
+]);
+const ICON_SUFFIXES = new Map([
+  ['image/png', '.png'],
+  ['image/gif', '.gif'],
+  ['image/jpeg', '.jpg'],
+]);
 
 /** True for a name that is safe to extract anywhere: one plain component, no option for a command that is given it. */
 export function isEntryName(value: unknown): value is string {
@@ -43,10 +47,10 @@ export function entryNamesOf(uuid: ImageUuid, manifest: ManifestJson): EntryName
       const file: unknown = Array.isArray(files) ? files[index] : undefined;
       const compression =
         typeof file === 'object' && file !== null && 'compression' in file ? file.compression : 'none';
-      const suffix = COMPRESSION_SUFFIXES[String(compression)] ?? '';
+      const suffix = COMPRESSION_SUFFIXES.get(String(compression)) ?? '';
       // An image has one file nearly always, and `imgadm install -f` takes that one.
       return `${stem}${index === 0 ? '' : `.file${index}`}.zfs${suffix}`;
     },
-    icon: (contentType) => `${stem}.icon${ICON_SUFFIXES[contentType] ?? ''}`,
+    icon: (contentType) => `${stem}.icon${ICON_SUFFIXES.get(contentType) ?? ''}`,
   };
 }

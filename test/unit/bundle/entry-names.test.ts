@@ -17,6 +17,12 @@ suite('names of entries', () => {
     assert.equal(entryNamesOf(uuid, { name: '--../..', version: '' }).manifest, `${uuid}.imgmanifest`);
   });
 
+  test('take nothing that every object has for a suffix', () => {
+    const names = entryNamesOf(uuid, { name: 'base', version: '1', files: [{ compression: 'toString' }] });
+    assert.equal(names.file(0), `base-1-${uuid}.zfs`);
+    assert.equal(names.icon('constructor'), `base-1-${uuid}.icon`);
+  });
+
   test('are safe and short, whatever an image is named', () => {
     const anything = fc.oneof(fc.string({ unit: 'binary', maxLength: 200 }), fc.integer(), fc.constant(undefined));
     fc.assert(
