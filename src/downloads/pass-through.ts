@@ -18,8 +18,11 @@ export interface PassThroughDeps extends TransferDeps {
 }
 
 export interface PassThroughEnd {
-  /** `mismatch`: the bytes were not what the manifest says; `aborted`: nobody wanted them any more. */
-  readonly result: 'right' | 'mismatch' | 'failed' | 'aborted';
+  /**
+   * `mismatch`: the bytes were not what the manifest says; `absent`: no source has the file it lists; `aborted`: nobody wanted
+   * them any more.
+   */
+  readonly result: 'right' | 'mismatch' | 'failed' | 'absent' | 'aborted';
   /** Its bytes came from more than one transfer: with a mismatch nobody is to blame yet. */
   readonly isMixed: boolean;
   /** Whose bytes went through it. */
@@ -191,13 +194,18 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, opti
     deps.log.error({ err: failure, ...evidence }, 'pass-through failed');
   }
 
+  function resultOf(error: unknown): PassThroughEnd['result'] {
+    if (abort.signal.aborted) return 'aborted';
+    return error instanceof MirrorError && error.isMeant ? 'absent' : 'failed';
+  }
+
   async function finish(): Promise<PassThroughEnd> {
     let result: PassThroughEnd['result'];
     try {
       result = await run();
     } catch (error) {
       fail(error);
-      result = abort.signal.aborted ? 'aborted' : 'failed';
+      result = resultOf(error);
     }
     isEnded = true;
     arrival.ring();

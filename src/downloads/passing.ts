@@ -21,11 +21,14 @@ export interface ObtainedPass {
   readonly source: ByteSource;
 }
 
-/** How the upstream stream of a pass-through ended. `aborted`: its last client has left, or the mirror stops. */
-export type PassedResult = 'right' | 'failed' | 'aborted';
+/**
+ * How the upstream stream of a pass-through ended. `absent`: no upstream has the file it lists; `aborted`: its last client has left, or
+ * the mirror stops.
+ */
+export type PassedResult = 'right' | 'failed' | 'absent' | 'aborted';
 
 /** Every result, for priming metrics. */
-export const PASSED_RESULTS: readonly PassedResult[] = ['right', 'failed', 'aborted'];
+export const PASSED_RESULTS: readonly PassedResult[] = ['right', 'failed', 'absent', 'aborted'];
 
 export interface Passing {
   /** Those whose upstream stream is not over. */

@@ -190,7 +190,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }),
     passed: new Counter({
       name: 'imgapi_mirror_pass_throughs_total',
-      help: 'Upstream streams of transfers without a place on disk that are over, by result; clients in step share one; aborted: with the last of them, or at a stop',
+      help: 'Upstream streams of transfers without a place on disk that are over, by result; clients in step share one; absent: no upstream has the file; aborted: with the last of them, or at a stop',
       labelNames: ['result'],
       registers,
     }),

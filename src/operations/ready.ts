@@ -84,8 +84,8 @@ export function createReadiness(
     if (running !== asked && last !== undefined) return last;
     const askedForMs = monotonicNow() - asked.sinceMs;
     if (last !== undefined && mostMs < waitMs && askedForMs < waitMs) return last;
-    const problem = `the cache directory has not answered for ${Math.ceil(askedForMs / 1000)} s`;
-    return { has: 'hung', hasKept: last?.hasKept, isWritable: false, problem };
+    // Not for how long: whoever watches would be told of something new each second.
+    return { has: 'hung', hasKept: last?.hasKept, isWritable: false, problem: 'the cache directory does not answer' };
   }
 
   function judge({ has, hasKept, problem }: DiskAnswer): Verdict {

@@ -279,3 +279,13 @@ test('a mixture that was wrong is nobody’s fault: the next time it comes whole
   assert.ok((await drain(passing.join(wanted).source)).equals(BYTES));
   assert.equal(blame.isSuspect(wanted.sha1), false);
 });
+
+test('a file that no upstream has is absent, and no failure', async () => {
+  const bench = createBench();
+  const { passing } = passingOf(bench);
+  const upstream = createFakeUpstream('up0', { file: () => ({ kind: 'absent' }) });
+  const { headers, source } = passing.join(wantedFrom([upstream], BYTES));
+  await assert.rejects(headers);
+  await source.close();
+  assert.deepEqual(bench.passed, ['absent']);
+});

@@ -86,7 +86,7 @@ test('a disk that hangs holds nobody up: the first waits shortly, the others not
   };
   const { verdict } = readiness({ probe });
   const first = await verdict();
-  assert.match(first.reasons.join(), /has not answered for 1 s/);
+  assert.match(first.reasons.join(), /does not answer/);
   const beganMs = performance.now();
   for (let times = 0; times < 100; times++) assert.equal((await verdict()).ready, false);
   assert.ok(performance.now() - beganMs < 2_000);
@@ -108,7 +108,7 @@ test('who cannot wait is told of a slow disk what it said last, and of one that 
   assert.deepEqual(await state(0), { isReady: true, isWritable: true }, 'it may still answer in time');
   nowMs = 3_020;
   assert.deepEqual(await state(0), { isReady: false, isWritable: false });
-  assert.match((await verdict()).reasons.join(), /^the cache directory has not answered for 1 s$/);
+  assert.match((await verdict()).reasons.join(), /^the cache directory does not answer$/);
   hanging.resolve();
   await new Promise((resolve) => setImmediate(resolve));
   assert.deepEqual(await state(0), { isReady: true, isWritable: true });
