@@ -14,7 +14,7 @@ import { announcedMd5 } from './announced-md5.ts';
 import type { ByteSource } from './byte-source.ts';
 import { createFileWriter, type FileWriter } from './file-writer.ts';
 import { createGrowingFile, type GrowingFile } from './growing-file.ts';
-import { isStorageFailure, toFollowerError } from './storage-failure.ts';
+import { isDiskFailure, isStorageFailure, toFollowerError } from './storage-failure.ts';
 import { createTarget, transferBlob, type TransferDeps, type TransferTarget } from './transfer.ts';
 import { createSourceValidators, type SourceValidators } from './validators.ts';
 import type { DownloadSource, WantedBlob } from './wanted.ts';
@@ -157,7 +157,7 @@ export function startDownload(
 
   function resultOf(error: unknown): DownloadResult {
     if (abort.signal.aborted) return 'aborted';
-    if (isStorageFailure(error)) return 'disk';
+    if (isDiskFailure(error)) return 'disk';
     return error instanceof MirrorError && error.isMeant ? 'absent' : 'failed';
   }
 

@@ -82,7 +82,8 @@ export function createEventFeed(deps: EventFeedDeps, options: EventFeedOptions =
   }
 
   function write({ response, onSent }: Listener, text: string): void {
-    if (!response.writable || stopping.aborted) return;
+    // `writable` stays true where the client has left.
+    if (response.destroyed || response.writableEnded || stopping.aborted) return;
     response.write(text);
     onSent(Buffer.byteLength(text));
   }
@@ -127,7 +128,8 @@ export function createEventFeed(deps: EventFeedDeps, options: EventFeedOptions =
     checkRoom() {
       if (stopping.aborted) throw new MirrorError('ShuttingDown', 'the mirror is stopping');
       if (listeners.size >= maxListeners) {
-        throw new MirrorError('ServiceUnavailableError', `${listeners.size} listen already, and no more are told`);
+        const message = `${listeners.size} listen already, and no more are told`;
+        throw new MirrorError('ServiceUnavailableError', message, { isMeant: true });
       }
     },
     async add(response, onSent) {

@@ -21,7 +21,8 @@ export function createEventLines(response: ServerResponse, onSent: (bytes: numbe
     if (!response.writableNeedDrain) write(line);
   }
   function write(line: object): void {
-    if (!response.writable) return;
+    // `writable` stays true where the client has left.
+    if (response.destroyed || response.writableEnded) return;
     const text = `${JSON.stringify(line)}\n`;
     response.write(text);
     onSent(Buffer.byteLength(text));

@@ -153,7 +153,7 @@ export function createMetrics(options: MetricsOptions): Metrics {
     }),
     cacheResults: new Counter({
       name: 'imgapi_mirror_cache_results_total',
-      help: 'Answers by what was asked for and where it came from, but for HEAD, errors, and what the mirror broke off; negative: a remembered absence',
+      help: 'Answers by what was asked for and where it came from, but for HEAD, errors, and what the mirror broke off; negative: a look-up that a remembered absence answered',
       labelNames: ['kind', 'result'],
       registers,
     }),

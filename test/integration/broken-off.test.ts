@@ -146,3 +146,23 @@ test('a client that leaves, resets its connection or takes no byte for too long 
     JSON.stringify(results),
   );
 });
+
+test('what a stop ends is not broken off', async (t) => {
+  const image = makeImage({ size: 400_000 });
+  await using upstream = await startImageServer({ images: [image], behaviour: { stallAfterBytes: 200_000 } });
+  // Passed through: what it shares with nobody on disk is given up before its client is.
+  const mirror = await startMirror(t, {
+    upstreams: [{ url: upstream.url, stallTimeout: 60_000 }],
+    cache: { maxBytes: 1024 },
+    listen: { drainTimeout: 100 },
+  });
+  await beginning(t, mirror.port, pathOf(image));
+  await mirror.app.drain();
+  await mirror.app.close();
+  await until(() => mirror.log.linesOf(/^response aborted$/).length === 1);
+  const lines = mirror.log.linesOf(/^response (aborted|broken off)$/);
+  assert.deepEqual(
+    lines.map(({ message, fields }) => [message, fields['broken']]),
+    [['response aborted', undefined]],
+  );
+});

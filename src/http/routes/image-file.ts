@@ -105,6 +105,8 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
       request.mirror.cache = blob.cache;
       deps.keeper.onServed(image.entry, file.sha1, blob.stored);
       const { contentMd5 } = await untilGone(blob.headers, gone);
+      // The disk may have failed meanwhile.
+      request.mirror.cache = blob.cache;
       const range = rangeOf(request, headers, file, blob);
       if (range.kind === 'unsatisfiable') {
         reply.header('content-range', `bytes */${file.size}`).header('x-cache', blob.cache);
@@ -164,8 +166,11 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
       // Of one that has left there is nothing to say.
       if (!signal.aborted) deps.log.warn({ err: sent.reason, reqId: mirror.requestId }, 'response broken off');
     } catch (error) {
-      mirror.isBroken = true;
-      deps.log.warn({ err: error, reqId: mirror.requestId }, 'response broken off');
+      // At a stop transfers are given up before their clients are: nothing has gone wrong.
+      if (!(error instanceof MirrorError) || error.code !== 'ShuttingDown') {
+        mirror.isBroken = true;
+        deps.log.warn({ err: error, reqId: mirror.requestId }, 'response broken off');
+      }
     }
     raw.destroy();
   }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { storageError } from '../../../src/blobs/errno.ts';
 import { setImmediate as turn } from 'node:timers/promises';
 import { MirrorError } from '../../../src/imgapi/errors.ts';
 import { until } from '../../support/wait-for.ts';
@@ -40,16 +41,23 @@ test('wrong bytes are wrong, though the disk cannot keep them to be looked at', 
   assertNothingLeft(bench);
 });
 
-test('a download that cannot be begun on disk ends by the disk, and asks nobody', async () => {
-  const bench = createBench();
-  bench.blobs.resumePartial = async () => {
-    throw new MirrorError('InternalError', 'a download could not be begun on disk: EROFS');
-  };
-  const upstream = createFakeUpstream('up0', { file: () => fileOf(BYTES) });
-  const { download } = await startOn(bench, [upstream]);
-  assert.equal((await download.ended).result, 'disk');
-  assert.equal(upstream.files.length, 0);
-  assertNothingLeft(bench);
+test('a download that cannot be begun asks nobody, and ends by the disk only where it was the disk', async () => {
+  const refused = Object.assign(new Error('EROFS: read-only file system'), { code: 'EROFS' });
+  const slip = new TypeError('a slip of ours');
+  for (const [cause, result] of [
+    [refused, 'disk'],
+    [slip, 'failed'],
+  ] as const) {
+    const bench = createBench();
+    bench.blobs.resumePartial = async () => {
+      throw storageError('a download could not be begun on disk', cause, {});
+    };
+    const upstream = createFakeUpstream('up0', { file: () => fileOf(BYTES) });
+    const { download } = await startOn(bench, [upstream]);
+    assert.equal((await download.ended).result, result);
+    assert.equal(upstream.files.length, 0);
+    assertNothingLeft(bench);
+  }
 });
 
 test('every source failing rejects the headers with the last error, and leaves nothing', async () => {

@@ -8,7 +8,8 @@ import { until } from '../../support/wait-for.ts';
 
 class FakeResponse extends EventEmitter {
   text = '';
-  writable = true;
+  destroyed = false;
+  writableEnded = false;
   writableNeedDrain = false;
   ending: 'ended' | 'destroyed' | undefined;
 
@@ -32,7 +33,8 @@ class FakeResponse extends EventEmitter {
 
   #close(how: 'ended' | 'destroyed'): void {
     this.ending ??= how;
-    this.writable = false;
+    if (how === 'ended') this.writableEnded = true;
+    else this.destroyed = true;
     this.emit('close');
   }
 }
@@ -151,7 +153,7 @@ test('no more than so many listen', async (t) => {
   const first = listen();
   feed.checkRoom();
   listen();
-  assert.throws(() => feed.checkRoom(), { code: 'ServiceUnavailableError' });
+  assert.throws(() => feed.checkRoom(), { code: 'ServiceUnavailableError', isMeant: true });
   first.end();
   feed.checkRoom();
 });
