@@ -15,10 +15,11 @@ FROM ${NODE_IMAGE}
 LABEL org.opencontainers.image.title="imgapi-mirror" \
       org.opencontainers.image.description="A caching pull-through mirror for SmartOS image servers (IMGAPI)" \
       org.opencontainers.image.licenses="MPL-2.0"
-# What installs packages is of no use to a running mirror, only to an intruder. The cache is open to group 0 as well, for
+# What installs packages is of no use to a running mirror, only to an intruder. The command has its name on the PATH. The cache is open to group 0 as well, for
 # orchestrators that give each container a uid of its own.
 RUN rm -rf /usr/local/lib/node_modules /usr/local/include/node /opt/yarn-* \
            /usr/local/bin/npm /usr/local/bin/npx /usr/local/bin/corepack /usr/local/bin/yarn /usr/local/bin/yarnpkg \
+ && ln -s /app/bin/imgapi-mirror.js /usr/local/bin/imgapi-mirror \
  && install -d -o 1000 -g 0 -m 0775 /var/cache/imgapi-mirror
 WORKDIR /app
 COPY --from=build /app/node_modules node_modules

@@ -31,13 +31,18 @@ how to scrape it, and alerts.
 ## What it saves
 
 The bytes of files that clients can use, what the WAN carried for all of it, and the part that was saved, over a day. What went out in answers that the mirror then broke off, as their
-bytes were wrong or an upstream failed, is no use to anybody and saves nothing:
+bytes were wrong or an upstream failed, is no use to anybody and saves nothing. Sent bytes count as they go out, those that were broken off when their answer ends: in a time not much
+longer than a transfer these may be more. There, and where nothing was sent, the part that was saved has no value; it is 0 where more came than was sent, as after a prefetch:
 
 \`\`\`promql
-sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d])) - sum by (instance) (increase(imgapi_mirror_file_broken_bytes_total[1d]))
+clamp_min(
+  sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d])) - sum by (instance) (increase(imgapi_mirror_file_broken_bytes_total[1d])),
+  0)
 sum by (instance, cause) (increase(imgapi_mirror_upstream_cause_bytes_total[1d]))
-1 - sum by (instance) (increase(imgapi_mirror_upstream_response_bytes_total[1d]))
-  / (sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d])) - sum by (instance) (increase(imgapi_mirror_file_broken_bytes_total[1d])))
+clamp_min(
+  1 - sum by (instance) (increase(imgapi_mirror_upstream_response_bytes_total[1d]))
+    / (sum by (instance) (increase(imgapi_mirror_file_response_bytes_total[1d])) - sum by (instance) (increase(imgapi_mirror_file_broken_bytes_total[1d])) > 0),
+  0)
 \`\`\`
 
 Causes: \`demand\`, a client waits (or a command that asks for an image that is in no list); \`prefetch\`, no client waits yet, manifests and icons of what is prefetched included; \`revalidation\`, lists and channels, fetched again whether they changed or not; \`resume\`, what was there already and came again, because an

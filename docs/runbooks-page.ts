@@ -16,6 +16,8 @@ pre { padding: 0.5rem; border: 1px solid; overflow-x: auto; }
 </head>
 <body>
 <h1>Image mirror: what to do about each alert</h1>
+<p>This is the last part of <code>docs/operations.md</code> of the mirror, which has the other parts that are named here, and leads to the other documents. Where the mirror runs in a container, its
+commands are run there: <code>docker compose exec mirror imgapi-mirror status</code>, or <code>docker exec NAME imgapi-mirror status</code>.</p>
 `;
 
 const HEADING = /^### (\w+)$/;

@@ -14,10 +14,10 @@ const TOO_OLD = `clamp_min(3 * ${of('imgapi_mirror_catalog_refresh_interval_seco
  */
 const OLD = `(${UP} >= 0 unless on (${UPSTREAM}) (${AGE} <= on (${MIRROR}) group_left () ${TOO_OLD}))`;
 
-/** By mirror: its upstreams that are down, or whose list is old, or with a breaker that is not closed; each counts once. */
+/** By mirror: its upstreams that are down, or whose list is old, or with an open breaker; each counts once. A half-open one waits for a request. */
 export const SICK_UPSTREAMS = [
   `count by (${MIRROR}) (`,
-  `${UP} == 0 or on (${UPSTREAM}) ${OLD} or on (${UPSTREAM}) group by (${UPSTREAM}) (${BREAKER} > 0)`,
+  `${UP} == 0 or on (${UPSTREAM}) ${OLD} or on (${UPSTREAM}) group by (${UPSTREAM}) (${BREAKER} == 1)`,
   `) or 0 * group by (${MIRROR}) (${UP})`,
 ].join('');
 

@@ -25,9 +25,12 @@ function saved(part: string, whole: string): string {
   return `clamp_min(1 - ${share(part, whole)}, 0)`;
 }
 
-/** Bytes of files that clients can use, `over` being `increase` or `rate`. */
+/**
+ * Bytes of files that clients can use, `over` being `increase` or `rate`. Sent bytes count as they go out, broken ones at the end of
+ * their answer: in a short time these may be more.
+ */
 function served(over: (series: string) => string, ...matchers: readonly string[]): string {
-  return `(${sum(over(of(SENT, ...matchers)))} - ${sum(over(of(BROKEN, ...matchers)))})`;
+  return `clamp_min(${sum(over(of(SENT, ...matchers)))} - ${sum(over(of(BROKEN, ...matchers)))}, 0)`;
 }
 
 /** By mirror, over the time shown. */
@@ -107,7 +110,7 @@ const now = () => [
   stat({
     title: 'Upstreams in trouble',
     description:
-      'Down, or its list unconfirmed for three refreshes, or a breaker not closed: others are asked first. Each once.',
+      'Down, or its list unconfirmed for three refreshes, or a breaker open: others are asked first. Each once.',
     unit: 'count',
     width: 4,
     decimals: 0,
@@ -221,8 +224,8 @@ const savings = () => [
     width: 12,
     max: 1,
     queries: {
-      // Bytes count as they go out, and as broken off at the end: for a moment these may be more.
-      'by bytes': `clamp(${share(served(rate, FREE), served(rate))}, 0, 1)`,
+      // Where what was broken off was no hit, its bytes are missing from the whole alone.
+      'by bytes': `clamp_max(${share(served(rate, FREE), served(rate))}, 1)`,
       'by requests': share(sum(rate(FREE_FILES)), sum(rate(FILES))),
     },
   }),

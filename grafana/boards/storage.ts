@@ -157,7 +157,7 @@ const downloads = () => [
   graph({
     title: 'Passed through',
     description:
-      'Upstream streams of what has no place on disk; aborted: with the last client; alone: clients that fell behind one.',
+      'Upstream streams of what has no place on disk; absent: no upstream has it; aborted: with the last client; alone: clients that fell behind one.',
     unit: 'perHour',
     width: 8,
     queries: {

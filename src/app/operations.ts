@@ -18,7 +18,7 @@ import type { Readiness } from '../operations/ready.ts';
 import { createRefresh } from '../operations/refresh.ts';
 import { createSelection } from '../operations/selection.ts';
 import { createShow } from '../operations/show.ts';
-import { createStatus, type StatusResult } from '../operations/status.ts';
+import { createStatus, type StatusFacts } from '../operations/status.ts';
 import { createUnpin } from '../operations/unpin.ts';
 import type { Operations } from '../operations/verbs.ts';
 import type { ImageIndex } from '../records/image-index.ts';
@@ -149,7 +149,7 @@ async function statusOf(
   rooms: OperationRooms,
   startedAt: string,
   use: Awaited<ReturnType<DiskUse>>,
-): Promise<StatusResult> {
+): Promise<StatusFacts> {
   const { config, catalog, storage, upstreams } = rooms;
   const { blobs, space } = storage;
   const state = catalog.state();

@@ -274,8 +274,8 @@ export function createCatalog(deps: CatalogDeps, options: CatalogOptions): Catal
     let failures = 0;
     while (!abort.signal.aborted) {
       await refreshFeed(feed);
-      // A list that is held back did come. Asked for again at once, three in a row would be one moment's.
-      failures = feed.problem(undefined) === undefined || feed.state().isHeld ? 0 : failures + 1;
+      // A list that has shrunk is taken when it has come three times. Asked for again at once, they would be one moment's.
+      failures = feed.problem(undefined) === undefined || feed.state().isShrunken ? 0 : failures + 1;
       const retryMs = Math.min(options.refreshEveryMs, RETRY_FIRST_MS * 2 ** (failures - 1));
       const waitMs = failures === 0 ? options.refreshEveryMs : retryMs;
       // Jitter: mirrors that were started together must not ask together for ever.

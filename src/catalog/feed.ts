@@ -42,6 +42,8 @@ export interface FeedState {
   readonly hasAnswered: boolean | undefined;
   /** True: it answered with a list that was held back for being empty or much shorter than the last. */
   readonly isHeld: boolean;
+  /** True: that one was shorter, not empty; it is taken when it has come often enough. */
+  readonly isShrunken: boolean;
   /** Refreshes that have ended, of any channel. */
   readonly refreshes: Readonly<Record<RefreshResult, number>>;
   /** Entries dropped from the newest list. */
@@ -382,6 +384,7 @@ export function createFeed(deps: FeedDeps): Feed {
         problem: target.problem,
         hasAnswered: target.lastResult === undefined ? undefined : target.lastResult !== 'failed',
         isHeld: target.lastResult === 'held',
+        isShrunken: target.shrunkenSeen > 0,
         refreshes: { ...refreshes },
         dropped: target.dropped,
       };

@@ -178,7 +178,12 @@ export function createResolver(deps: ResolverDeps, options: ResolverOptions): Re
   }
 
   async function keptImage(request: ResolveRequest): Promise<FoundImage | undefined> {
-    const kept = await deps.kept.get(request.uuid);
+    const kept = await deps.kept.get(request.uuid).catch((error: unknown) => {
+      // Never absent: what cannot be read may be there.
+      throw new MirrorError('ServiceUnavailableError', `whether image ${request.uuid} is kept here cannot be told`, {
+        cause: error,
+      });
+    });
     if (kept === undefined) return undefined;
     const entry = entryOf(kept.manifest, kept.upstream, request.uuid);
     if (entry === undefined) return undefined;

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { escape } from '../config/problem.ts';
 import { counted, roughSize, roughTime } from '../config/units.ts';
+import { upstreamState, type UpstreamState } from '../operations/condition.ts';
 import type { RunningDownload } from '../operations/downloads.ts';
 import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
 import { barLine } from './bars.ts';
@@ -60,9 +61,9 @@ function ratesOf(before: StatusResult, now: StatusResult, ms: number): Rates {
   };
 }
 
-const UPSTREAM_COLUMNS: readonly Column<UpstreamStatus>[] = [
+const upstreamColumns = (isOffline: boolean): readonly Column<UpstreamStatus>[] => [
   { title: 'UPSTREAM', of: ({ name }) => name },
-  { title: 'STATE', of: upstreamState },
+  { title: 'STATE', of: (upstream) => stateText(upstream, isOffline) },
   { title: 'IMAGES', of: ({ images }) => String(images), isRight: true },
   { title: 'LIST AGE', of: ({ listAgeSeconds }) => ageOf(listAgeSeconds), isRight: true },
   { title: 'PROBLEM', of: ({ problem }) => problem ?? '-' },
@@ -96,7 +97,7 @@ function linesOf(found: StatusResult, url: string | undefined, rates: Rates | un
   return [
     ...rows.map(([key, value]) => `${key.padEnd(10)}${escape(value)}`),
     '',
-    ...tableLines(UPSTREAM_COLUMNS, found.upstreams),
+    ...tableLines(upstreamColumns(found.offline), found.upstreams),
     ...(found.downloads.length === 0 ? [] : ['']),
     ...found.downloads.map(({ sha1, image, received, size, ...transfer }) =>
       barLine(
@@ -144,17 +145,27 @@ function trafficRows(traffic: StatusResult['traffic'], rates: Rates | undefined)
   ];
 }
 
-function upstreamState({ up, held, problem, breakers }: UpstreamStatus): string {
-  const open = [...(breakers.list === 'closed' ? [] : ['lists']), ...(breakers.file === 'closed' ? [] : ['files'])];
-  const word = listWord({ up, held, problem });
-  return open.length === 0 ? word : `${word}, failing: ${open.join(' and ')}`;
-}
+const STATE_WORDS: Readonly<Record<UpstreamState, string>> = {
+  up: 'up',
+  held: 'list held back',
+  useless: 'gives no list',
+  down: 'down',
+  unknown: 'not asked',
+  offline: 'offline',
+};
 
-function listWord({ up, held, problem }: Pick<UpstreamStatus, 'up' | 'held' | 'problem'>): string {
-  if (up === null) return 'not asked';
-  if (!up) return 'down';
-  if (held) return 'list held back';
-  return problem === null ? 'up' : 'gives no list';
+function stateText(upstream: UpstreamStatus, isOffline: boolean): string {
+  const word = STATE_WORDS[upstreamState(upstream, isOffline)];
+  if (isOffline) return word;
+  const { list, file } = upstream.breakers;
+  const inState = (wanted: typeof list): string =>
+    [...(list === wanted ? ['lists'] : []), ...(file === wanted ? ['files'] : [])].join(' and ');
+  const [open, halfOpen] = [inState('open'), inState('half-open')];
+  return [
+    word,
+    ...(open === '' ? [] : [`failing: ${open}`]),
+    ...(halfOpen === '' ? [] : [`${halfOpen}: next request tries it`]),
+  ].join(', ');
 }
 
 function ageOf(seconds: number | null): string {

@@ -40,6 +40,8 @@ export interface DownloadEnd {
   readonly seconds: number;
   /** Its bytes came from more than one transfer: with a mismatch nobody is to blame yet. */
   readonly isMixed: boolean;
+  /** Why no more came, as followers are told it; undefined where the result says all. */
+  readonly failure?: MirrorError;
 }
 
 export interface DownloadDeps extends TransferDeps {
@@ -151,7 +153,7 @@ export function startDownload(
       const line = { err: error, sha1: wanted.sha1, written: file.written, reqId: wanted.requestId };
       if (result === 'aborted') deps.log.info(line, 'download given up');
       else deps.log.error(line, result === 'disk' ? 'download could not be stored' : 'download failed');
-      return end(result);
+      return { ...end(result), failure };
     },
   );
 

@@ -146,6 +146,10 @@ export function createIcons(deps: IconsDeps): Icons {
       }
       const urgency = createUrgency(priority);
       const icon = stored(uuid)
+        .catch((error: unknown) => {
+          deps.log.warn({ err: error, uuid }, 'a stored icon could not be read: asked for anew');
+          return undefined;
+        })
         .then((found) => found ?? fetchIcon(request, urgency))
         .finally(() => running.delete(uuid));
       running.set(uuid, { icon, urgency });

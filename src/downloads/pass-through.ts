@@ -27,6 +27,8 @@ export interface PassThroughEnd {
   readonly isMixed: boolean;
   /** Whose bytes went through it. */
   readonly upstreams: readonly string[];
+  /** Why its readers got no more. */
+  readonly failure?: Error;
 }
 
 /** A place in a file: a client has all that is before it already. */
@@ -211,7 +213,7 @@ export function startPassThrough(deps: PassThroughDeps, wanted: WantedBlob, opti
     arrival.ring();
     const end = { result, isMixed: isMixed(), upstreams: [...upstreams] };
     deps.onEnd(end);
-    return end;
+    return failure === undefined ? end : { ...end, failure };
   }
   const ended = finish();
   const empty = Promise.withResolvers<void>();

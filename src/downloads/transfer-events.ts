@@ -27,8 +27,14 @@ export interface TransferEvents {
   onChecked(result: IntegrityResult): void;
 }
 
+export interface TransferEnd {
+  readonly result: string;
+  /** Why no more came; undefined where the result says all. */
+  readonly failure?: Error;
+}
+
 /** Begins a transfer and returns it: put around, what `begin` does and begins, and all it tells of, can be known for its own. */
-export type AroundTransfer = <T extends { readonly ended: Promise<{ readonly result: string }> }>(
+export type AroundTransfer = <T extends { readonly ended: Promise<TransferEnd> }>(
   kind: 'download' | 'pass-through',
   wanted: WantedBlob,
   begin: () => T,

@@ -29,7 +29,7 @@ const EVENTS = {
   responses: {
     200: {
       description:
-        'Events named `status`: the status, of its downloads the first 20; `running`: how many there are; `condition`: how the mirror is, in words',
+        'Events named `status`: the status, of its downloads the first 20, and `running`: how many there are',
       content: { 'text/event-stream': { schema: { type: 'string' } } },
     },
     503: { description: 'Too many listen already, or the mirror is stopping' },

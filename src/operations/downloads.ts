@@ -19,6 +19,9 @@ export interface RunningDownload {
   readonly passedThrough: boolean;
 }
 
+/** More than anybody reads: so many of the first of them pages show, and events tell. */
+export const MOST_DOWNLOADS = 20;
+
 /** What is told of both kinds of transfers. */
 type Transfer = Pick<RunningDownload, 'received' | 'followers' | 'priority' | 'passedThrough'>;
 
@@ -36,6 +39,7 @@ export function createDownloadsList(
   return { run: async () => ({ downloads: describeDownloads(downloads, labels) }) };
 }
 
+/** Of either kind those that run longest come first. */
 export function describeDownloads(
   { running, passing }: Pick<Downloads, 'running' | 'passing'>,
   labels: Labels,
@@ -60,5 +64,11 @@ export function describeDownloads(
     };
     passed.set(file, describe(wanted, transfer));
   }
-  return [...downloads, ...passed.values()];
+  return inTurns(downloads, [...passed.values()]);
+}
+
+/** One of these, one of those: among the first ones are some of both, however many there are of one kind. */
+function inTurns<T>(these: readonly T[], those: readonly T[]): readonly T[] {
+  const most = Math.max(these.length, those.length);
+  return Array.from({ length: most }, (_, at) => [...these.slice(at, at + 1), ...those.slice(at, at + 1)]).flat();
 }

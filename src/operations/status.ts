@@ -1,9 +1,11 @@
 /** `status`: what the mirror is, has and does, in one JSON object. */
+import { conditionOf, type Condition } from './condition.ts';
 import type { RunningDownload } from './downloads.ts';
 import type { Operation } from './operation.ts';
 import type { Verdict } from './ready.ts';
 
-export interface StatusResult {
+/** What is so, before it is judged. */
+export interface StatusFacts {
   readonly version: string;
   /** ISO 8601. */
   readonly startedAt: string;
@@ -42,6 +44,10 @@ export interface StatusResult {
   readonly downloads: readonly RunningDownload[];
 }
 
+export interface StatusResult extends StatusFacts {
+  readonly condition: Condition;
+}
+
 export interface UpstreamStatus {
   readonly name: string;
   readonly url: string;
@@ -55,7 +61,7 @@ export interface UpstreamStatus {
   /** ISO 8601: when that was. */
   readonly listConfirmedAt: string | null;
   readonly problem: string | null;
-  /** `closed`: well; `open`: failing, others are asked first. */
+  /** `closed`: well; `open`: failing, others are asked first; `half-open`: it failed, and the next request tries it. */
   readonly breakers: { readonly list: BreakerWord; readonly file: BreakerWord };
 }
 
@@ -73,8 +79,13 @@ export interface Traffic {
   readonly savedRatio: number | null;
 }
 
-export function createStatus(read: () => Promise<StatusResult>): Operation<object, StatusResult> {
-  return { run: async () => read() };
+export function createStatus(read: () => Promise<StatusFacts>): Operation<object, StatusResult> {
+  return {
+    async run() {
+      const facts = await read();
+      return { ...facts, condition: conditionOf(facts) };
+    },
+  };
 }
 
 /** A change of less than this is none, of what changes all the time on a disk that others use too. */

@@ -56,7 +56,10 @@ export function actionsBar(about: About, hasToken: boolean): Html {
 /** The user of the cache directory needs no token there. */
 function commandLine(about: About): Html {
   const what = about.kind === 'image' ? about.uuid : 'SELECTOR';
-  const commands = about.kind === 'lists' ? ['refresh'] : [...VERBS.map(([verb]) => `${verb} ${what}`), 'refresh'];
+  const commands =
+    about.kind === 'lists'
+      ? ['refresh']
+      : [...VERBS.map(([verb]) => `${verb} ${what}${verb === 'evict' ? ' --yes' : ''}`), 'refresh'];
   return html`<section class="actions" aria-label="Actions">
     <p class="help">
       No <code>admin.token</code> is configured, so nothing can be changed from here. On the mirror’s own machine the

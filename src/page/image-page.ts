@@ -1,12 +1,12 @@
 /** The page of one image. */
-import type { StatusResult } from '../operations/status.ts';
+import { upstreamState, type UpstreamState } from '../operations/condition.ts';
+import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
 import type { ShownFile, ShownImage } from '../operations/show.ts';
 import { acceptButton, actionsBar } from './actions.ts';
 import { html, linesHtml, type Html } from './html.ts';
 import { facts, icon } from './image-facts.ts';
 import { stateBadges } from './image-table.ts';
 import { badge, type PageOptions } from './layout.ts';
-import { upstreamState } from './upstream-table.ts';
 import { ago, bytesText, counted, countText } from './wording.ts';
 
 /** Of images that rest on one. */
@@ -23,7 +23,7 @@ export function imagePage(image: ShownImage, status: StatusResult, options: Page
       <span id="image-state" data-swap>${stateBadges(image)}</span>
     </h1>
     <p class="uuid"><code>${uuid}</code></p>
-    <div id="conflict" data-swap>${conflict(image, nowMs)}</div>
+    <div id="conflict" data-swap>${conflict(image, options)}</div>
     ${actionsBar({ kind: 'image', uuid }, hasToken)}
     <div class="columns">
       <section aria-labelledby="h-facts">
@@ -63,17 +63,20 @@ function sources({ cached, upstreams }: ShownImage, { upstreams: all, offline }:
     const found = all.find((upstream) => upstream.name === name);
     if (found === undefined) return html`<li>${name}</li>`;
     const state = upstreamState(found, offline);
-    const isSick = state === 'down' || (state !== 'offline' && found.breakers.file !== 'closed');
     return html`<li>
       ${name}
-      <span class="address">${found.url}</span> ${
-        isSick ? badge('warn', 'failing: asked after the others') : state === 'offline' ? badge('note', 'offline') : ''
-      }
+      <span class="address">${found.url}</span> ${sourceBadge(state, found.breakers.file)}
     </li>`;
   });
   return html`<ol class="sources" id="sources" data-swap>
     ${cached ? html`<li>this mirror’s disk ${badge('good', 'cached')}</li>` : ''}${known}
   </ol>`;
+}
+
+function sourceBadge(state: UpstreamState, breaker: UpstreamStatus['breakers']['file']): Html | string {
+  if (state === 'offline') return badge('note', 'offline');
+  if (state === 'down' || breaker === 'open') return badge('warn', 'failing: asked after the others');
+  return breaker === 'half-open' ? badge('note', 'next request tries it') : '';
 }
 
 function files(all: readonly ShownFile[], nowMs: number): Html {
@@ -145,7 +148,7 @@ function cachedBadge(isCached: boolean): Html {
   return isCached ? badge('good', 'cached') : badge('note', 'not cached');
 }
 
-function conflict({ contradiction }: ShownImage, nowMs: number): Html {
+function conflict({ uuid, contradiction }: ShownImage, { nowMs, hasToken }: PageOptions): Html {
   if (contradiction === null) return html``;
   const { remembered, contradictedBy, since } = contradiction;
   return html`<section class="conflict" aria-labelledby="h-conflict">
@@ -164,7 +167,11 @@ function conflict({ contradiction }: ShownImage, nowMs: number): Html {
           </div> `,
       )}
     </dl>
-    <p class="buttons" data-changes hidden>${acceptButton()}</p>
+    ${
+      hasToken
+        ? html`<p class="buttons" data-changes hidden>${acceptButton()}</p>`
+        : html`<p>To accept it: <code>imgapi-mirror accept ${uuid}</code></p>`
+    }
   </section>`;
 }
 

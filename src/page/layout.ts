@@ -54,6 +54,7 @@ export function documentOf(
             </nav>
           </div>
           <p class="live" id="live" role="status"></p>
+          <p class="live other" id="other-version" role="status"></p>
         </header>
         <main id="main" tabindex="-1">${page.main}</main>
         ${news()}

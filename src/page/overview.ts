@@ -1,29 +1,32 @@
 /** Savings, downloads, disk and upstreams: what an operator looks for first. `data-live` names what the module keeps up to date. */
 import type { StatusResult } from '../operations/status.ts';
-import { conditionOf } from './condition.ts';
 import { downloadSection } from './downloads.ts';
 import { html, type Html } from './html.ts';
-import { badge } from './layout.ts';
+import type { PageOptions } from './layout.ts';
 import { upstreamTable } from './upstream-table.ts';
 import { ago, bytesText, counted, countText, percentText } from './wording.ts';
 
-export function stateOf(status: StatusResult): Html {
-  const { kind, text } = conditionOf(status);
-  return html`<span class="state" id="state" data-swap data-condition>${badge(kind, text)}</span>`;
+/** It has one line: all of it is in its title, and in the list below the header. */
+export function stateOf({ condition: { kind, summary, troubles } }: StatusResult): Html {
+  return html`<span class="state" id="state" role="status" data-swap data-condition
+    ><span class="badge ${kind}" title="${troubles.join(', ')}">${summary}</span></span
+  >`;
 }
 
-export function overview(status: StatusResult, nowMs: number): Html {
+export function overview(status: StatusResult, options: PageOptions): Html {
+  const { nowMs } = options;
   return html`<h1 class="quiet">Overview</h1>
-    <div id="reasons" data-swap>${reasons(status.readiness)}</div>
+    <div id="reasons" data-swap>${reasons(status)}</div>
     ${savings(status, nowMs)}
     <div class="columns">${downloadSection(status.downloads)} ${disk(status.storage, nowMs)}</div>
-    ${upstreamTable(status, nowMs)}`;
+    ${upstreamTable(status, options)}`;
 }
 
 /** Why it cannot serve, or what is wrong while it can. */
-function reasons({ ready, reasons: all }: StatusResult['readiness']): Html {
+function reasons({ readiness, condition: { troubles } }: StatusResult): Html {
+  const all = [...readiness.reasons, ...(troubles.length > 0 ? [troubles.join(', ')] : [])];
   if (all.length === 0) return html``;
-  return html`<ul class="${ready ? 'warnings' : 'reasons'}">
+  return html`<ul class="${readiness.ready ? 'warnings' : 'reasons'}">
     ${all.map((reason) => html`<li>${reason}</li>`)}
   </ul>`;
 }

@@ -89,7 +89,7 @@ export function createPage({ operations, version, now }: PageDeps, settings: Pag
         inTime<Awaited<ReturnType<typeof tableContent>>>(tableContent(query, signal), TABLE_WAIT_MS, NOT_YET),
       ]);
       const options = { ...settings, nowMs: now() };
-      const main = html`${overview(status, options.nowMs)} ${imageSection(query, content, options)}`;
+      const main = html`${overview(status, options)} ${imageSection(query, content, options)}`;
       const around = { ...options, version, assets: urls };
       const text = documentOf(around, { title: 'imgapi-mirror', state: stateOf(status), main });
       return { status: content.status, text };
@@ -112,7 +112,7 @@ export function createPage({ operations, version, now }: PageDeps, settings: Pag
         const main = html`<h1>${statusCode === 404 ? 'No such image' : 'It cannot be shown'}</h1>
           <p class="problem-note" role="alert">${message} (${code})</p>
           <p><a href="/_mirror/#images">All images</a></p>`;
-        const state = html`<span class="state" id="state" data-swap>${badge('note', 'error')}</span>`;
+        const state = html`<span class="state" id="state" role="status" data-swap>${badge('note', 'error')}</span>`;
         return { status: statusCode, text: documentOf(around, { title: 'imgapi-mirror', state, main }) };
       }
     },

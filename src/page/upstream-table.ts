@@ -1,20 +1,10 @@
 /** The upstreams: whether they answer, and whether their lists are taken. */
+import { upstreamState, type UpstreamState } from '../operations/condition.ts';
 import type { StatusResult, UpstreamStatus } from '../operations/status.ts';
 import { takeListsButton } from './actions.ts';
 import { html, type Html } from './html.ts';
-import { badge } from './layout.ts';
+import { badge, type PageOptions } from './layout.ts';
 import { ago, countText } from './wording.ts';
-
-/** How an upstream stands, as every place of the page counts it. */
-type UpstreamState = 'up' | 'held' | 'useless' | 'down' | 'unknown' | 'offline';
-
-export function upstreamState({ up, held, problem }: UpstreamStatus, isOffline: boolean): UpstreamState {
-  if (isOffline) return 'offline';
-  if (up === null) return 'unknown';
-  if (!up) return 'down';
-  if (held) return 'held';
-  return problem === null ? 'up' : 'useless';
-}
 
 const BADGES: Readonly<Record<UpstreamState, Html>> = {
   up: badge('good', 'up'),
@@ -25,10 +15,10 @@ const BADGES: Readonly<Record<UpstreamState, Html>> = {
   offline: badge('note', 'offline'),
 };
 
-export function upstreamTable({ upstreams, offline }: StatusResult, nowMs: number): Html {
+export function upstreamTable({ upstreams, offline }: StatusResult, { nowMs, hasToken }: PageOptions): Html {
   return html`<section aria-labelledby="h-upstreams">
     <h2 id="h-upstreams">Upstreams <small>in the order in which they are asked</small></h2>
-    <div id="held" data-swap>${heldNote(upstreams, offline)}</div>
+    <div id="held" data-swap>${heldNote(upstreams, offline, hasToken)}</div>
     <div class="scroll" role="region" aria-label="Table of upstreams" tabindex="0">
       <table class="upstreams folds">
         <thead>
@@ -49,13 +39,13 @@ export function upstreamTable({ upstreams, offline }: StatusResult, nowMs: numbe
 }
 
 /** What is to be decided about a list that shrank. */
-function heldNote(upstreams: readonly UpstreamStatus[], isOffline: boolean): Html {
+function heldNote(upstreams: readonly UpstreamStatus[], isOffline: boolean, hasToken: boolean): Html {
   const held = upstreams.filter((upstream) => upstreamState(upstream, isOffline) === 'held');
   if (held.length === 0) return html``;
   return html`<div class="warning">
     ${held.map(({ name, problem }) => html`<p><strong>${name}</strong>: ${problem}.</p> `)}
     <p>The last good list stays in force until the new one is taken.</p>
-    ${takeListsButton(held.length)}
+    ${hasToken ? takeListsButton(held.length) : html`<p>To take it: <code>imgapi-mirror refresh --accept</code></p>`}
   </div>`;
 }
 
@@ -75,14 +65,14 @@ function upstreamRow(upstream: UpstreamStatus, isOffline: boolean, nowMs: number
   </tr> `;
 }
 
-/** What a breaker's state means: closed, requests go through; half-open, one is tried; open, others are asked first. */
+/** What a breaker's state means: closed, requests go through; open, others are asked first; half-open, it failed before, and nobody has asked since. */
 const BREAKER_WORDS = {
-  closed: ['good', 'ok'],
-  'half-open': ['warn', 'being tried again'],
-  open: ['bad', 'failing'],
+  closed: ['good', ' ok'],
+  'half-open': ['note', ': next request tries it'],
+  open: ['bad', ' failing'],
 } as const;
 
 function breakerBadge(what: string, state: UpstreamStatus['breakers']['list']): Html {
   const [kind, word] = BREAKER_WORDS[state];
-  return badge(kind, `${what} ${word}`);
+  return badge(kind, `${what}${word}`);
 }

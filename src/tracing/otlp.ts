@@ -75,7 +75,8 @@ export function createOtlpTracing({ log }: { readonly log: Log }, options: OtlpO
     concurrencyLimit: Math.ceil(maxQueued / batch) + 1,
     httpAgentOptions: () => agent,
   });
-  const processor = new BatchSpanProcessor(tellingFailures(exporter, log, endpoint), {
+  const telling = tellingFailures(exporter, log, endpoint);
+  const processor = new BatchSpanProcessor(telling, {
     maxQueueSize: maxQueued,
     maxExportBatchSize: batch,
     scheduledDelayMillis: options.exportEveryMs ?? 5_000,
@@ -106,6 +107,7 @@ export function createOtlpTracing({ log }: { readonly log: Log }, options: OtlpO
       const flushed = provider.shutdown().catch(() => {});
       await Promise.race([flushed, sleep(closeTimeoutMs, undefined, { signal: late.signal }).catch(() => {})]);
       late.abort();
+      telling.giveUp();
       // What is on its way the exporter would try again, for seconds in which the process could not end.
       agent.createConnection = () => {
         throw new Error('traces are sent no more');
@@ -154,13 +156,26 @@ function tracesUrl(endpoint: string): string {
   return new URL(endpoint).pathname === '/' ? new URL('/v1/traces', endpoint).href : endpoint;
 }
 
+interface TellingExporter extends SpanExporter {
+  /** Says how many spans are on their way still and will not arrive, and nothing more from now on. */
+  giveUp(): void;
+}
+
 /** Says once that exports fail, and once that they go again. */
-function tellingFailures(exporter: SpanExporter, log: Log, endpoint: string): SpanExporter {
+function tellingFailures(exporter: SpanExporter, log: Log, endpoint: string): TellingExporter {
   let isFailing = false;
+  let onTheirWay = 0;
+  let isGivenUp = false;
   return {
     export(spans, onResult) {
+      onTheirWay += spans.length;
       exporter.export(spans, (result) => {
         const { error } = result;
+        onTheirWay -= spans.length;
+        if (isGivenUp) {
+          onResult(result);
+          return;
+        }
         if (error !== undefined && !isFailing) log.warn({ err: error, endpoint }, 'traces cannot be sent');
         if (error === undefined && isFailing) log.info({ endpoint }, 'traces are sent again');
         isFailing = error !== undefined;
@@ -168,5 +183,9 @@ function tellingFailures(exporter: SpanExporter, log: Log, endpoint: string): Sp
       });
     },
     shutdown: async () => exporter.shutdown(),
+    giveUp() {
+      isGivenUp = true;
+      if (onTheirWay > 0) log.warn({ endpoint, spans: onTheirWay }, 'the last traces could not be sent');
+    },
   };
 }

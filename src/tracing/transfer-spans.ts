@@ -2,7 +2,7 @@
  * A span for each download and each pass-through, above its attempts: it belongs to the request that began it, whoever
  * joins, and says what became of the bytes, which no attempt knows.
  */
-import type { AroundTransfer, IntegrityResult, TransferEvents } from '../downloads/transfer-events.ts';
+import type { AroundTransfer, IntegrityResult, TransferEnd, TransferEvents } from '../downloads/transfer-events.ts';
 import type { Lineage, Work } from './lineage.ts';
 import { ATTRIBUTE, type Span, type Tracing } from './tracing.ts';
 
@@ -52,7 +52,7 @@ export function createTransferSpans({ tracing, lineage }: TransferSpansDeps): Tr
       const transfer: Transfer = { requestId, span, parent };
       transfers.add(transfer);
       const begun = lineage.within(transfer, begin);
-      void begun.ended.then(({ result }) => end(transfer, result));
+      void begun.ended.then((how) => end(transfer, how));
       return begun;
     },
 
@@ -76,11 +76,11 @@ const MESSAGES: Readonly<Record<Exclude<IntegrityResult, 'right'>, string>> = {
   size: 'another number of bytes than the manifest says was offered',
 };
 
-function end({ span, checked }: Transfer, result: string): void {
+function end({ span, checked }: Transfer, { result, failure }: TransferEnd): void {
   span.set({ [ATTRIBUTE.result]: result });
   if (result === ABORTED) span.set({ [ATTRIBUTE.aborted]: true });
   const isWrong = checked !== undefined && checked !== 'right';
   if (isWrong && result !== ABORTED) span.end({ type: checked, message: MESSAGES[checked] });
   else if (SOUND.has(result) || result === ABORTED) span.end();
-  else span.end({ type: result, message: `ended: ${result}` });
+  else span.end({ type: result, message: failure?.message ?? `ended: ${result}` });
 }

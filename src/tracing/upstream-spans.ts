@@ -132,11 +132,13 @@ async function* followed(
   onEnd: () => void = () => {},
 ): AsyncGenerator<Buffer> {
   let bytes = 0;
+  let isWhole = false;
   try {
     for await (const chunk of body) {
       bytes += chunk.length;
       yield chunk;
     }
+    isWhole = true;
   } catch (error) {
     span.set({ [ATTRIBUTE.bytes]: bytes });
     fail(span, error, request);
@@ -144,7 +146,9 @@ async function* followed(
   } finally {
     onEnd();
     span.set({ [ATTRIBUTE.bytes]: bytes });
-    span.end(failure);
+    // Who reads it has left before its end: `cancel` comes only after this.
+    if (isWhole || failure !== undefined) span.end(failure);
+    else giveUp(span);
   }
 }
 

@@ -20,10 +20,10 @@ export function createRedirectRule(options: RedirectRuleOptions): RedirectRule {
   const allowed = new Set([options.url, ...options.allowRedirectsTo].map((url) => new URL(url).origin));
 
   return (from, location, hops) => {
-    const refuse = (why: string): Error =>
-      unavailable(name, 'body', `redirected from ${from.pathname} to ${shown(location)}: ${why}`);
-    if (hops > MAX_HOPS) throw refuse(`more than ${MAX_HOPS} redirects`);
     const to = location === undefined ? null : URL.parse(location, from.href);
+    const refuse = (why: string): Error =>
+      unavailable(name, 'body', `redirected from ${from.pathname} to ${shown(location, to)}: ${why}`);
+    if (hops > MAX_HOPS) throw refuse(`more than ${MAX_HOPS} redirects`);
     if (to === null) throw refuse('no URL to go to');
     if (from.protocol === 'https:' && to.protocol !== 'https:') throw refuse('from https to a protocol that is not');
     if (!allowed.has(to.origin)) throw refuse('another origin, which allowRedirectsTo does not name');
@@ -33,8 +33,13 @@ export function createRedirectRule(options: RedirectRuleOptions): RedirectRule {
 }
 
 /** Without what may be secret of it: credentials, and a query, which signs the URLs of storage services. */
-function shown(location: string | undefined): string {
+function shown(location: string | undefined, to: URL | null): string {
   if (location === undefined) return 'nowhere';
-  const plain = location.replace(/[?#].*$/s, '').replace(/^([a-z][a-z\d+.-]*:)?(\/\/)[^/]*@/i, '$1$2');
-  return JSON.stringify(plain.slice(0, 200));
+  return to === null && location.includes('@') ? 'text with an @' : JSON.stringify(plain(location, to).slice(0, 200));
+}
+
+function plain(location: string, to: URL | null): string {
+  if (to === null) return location.replace(/[?#].*$/s, '');
+  // Of other protocols the path may be all there is, credentials and all.
+  return /^https?:$/.test(to.protocol) ? to.origin + to.pathname : to.protocol;
 }

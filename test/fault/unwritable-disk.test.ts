@@ -26,6 +26,32 @@ async function makeUnwritable(dir: string): Promise<() => Promise<void>> {
   };
 }
 
+test('a directory that cannot even be read costs no client what its upstream has, and nothing is absent for it', async (t) => {
+  const listed = makeImage({ name: 'listed', size: 300_000, icon: true });
+  const hidden = makeImage({ name: 'hidden', size: 300_000, state: 'disabled' });
+  await using upstream = await startImageServer({ images: [listed, hidden] });
+  const mirror = await startMirror(t, { upstreams: [upstream.url] });
+  const ask = async (at: string, method = 'GET'): Promise<readonly unknown[]> => {
+    const { status, headers } = await rawRequest({ port: mirror.port, path: at, method });
+    return [status, headers['x-cache']];
+  };
+  const away = `${mirror.dir}-away`;
+  await rename(mirror.dir, away);
+  // Whatever is looked for in it is ENOTDIR, which tells no more than EIO.
+  await writeFile(mirror.dir, '');
+  try {
+    assert.deepEqual(await ask(`/images/${listed.uuid}/file`, 'HEAD'), [200, 'MISS']);
+    assert.deepEqual(await ask(`/images/${listed.uuid}/file`), [200, 'PASS']);
+    assert.deepEqual(await ask(`/images/${listed.uuid}/icon`), [200, 'MISS']);
+    assert.deepEqual(await ask(`/images/${hidden.uuid}`), [200, 'MISS']);
+    assert.equal((await ask('/images/99999999-1111-4111-8111-111111111111'))[0], 503);
+    assert.equal((await ask('/images'))[0], 200);
+  } finally {
+    await rm(mirror.dir);
+    await rename(away, mirror.dir);
+  }
+});
+
 test('nobody notices but the operator: counted as the disk’s failure, told with the reason, and over by itself', async (t) => {
   const [stored, second, third] = ['stored', 'second', 'third'].map((name) => makeImage({ name, size: 300_000 }));
   assert(stored && second && third);

@@ -284,7 +284,7 @@ test('an upstream whose list was held back is not down, and the page offers to t
 
 /** The badge beside the name: `good: ready`. */
 function stateOf({ text }: Answer): string {
-  const [, kind, words] = /id="state"[^>]*><span class="badge (\w+)">([^<]*)</.exec(text) ?? [];
+  const [, kind, words] = /id="state"[^>]*><span class="badge (\w+)"[^>]*>([^<]*)</.exec(text) ?? [];
   return `${kind}: ${words}`;
 }
 
@@ -320,15 +320,36 @@ test('without an admin.token nobody is asked for one: the commands are named', a
   t.after(async () => upstream.close());
   const ask = createAsk(await startMirror(t, { upstreams: [upstream.url], adminToken: null }));
   for (const [path, commands] of [
-    ['/_mirror/', ['prefetch SELECTOR', 'pin SELECTOR', 'unpin SELECTOR', 'evict SELECTOR', 'refresh']],
+    ['/_mirror/', ['prefetch SELECTOR', 'pin SELECTOR', 'unpin SELECTOR', 'evict SELECTOR --yes', 'refresh']],
     ['/_mirror/?selector=nmae=x', ['refresh']],
-    [`/_mirror/images/${base.uuid}`, [`prefetch ${base.uuid}`, `evict ${base.uuid}`, 'refresh']],
+    [`/_mirror/images/${base.uuid}`, [`prefetch ${base.uuid}`, `evict ${base.uuid} --yes`, 'refresh']],
   ] as const) {
     const { text } = await ask(path);
     assert.match(text, /No <code>admin\.token<\/code> is configured/);
     for (const command of commands) assert.ok(text.includes(`<code>imgapi-mirror ${command}</code>`), command);
     assert.doesNotMatch(text, /id="token|data-verb=|Token for changes/, path);
   }
+});
+
+test('without an admin.token what is to be decided names the command that does it', async (t) => {
+  const images = makeCatalog(10, { oddities: false });
+  const upstream = await startImageServer({ images: [...images, base] });
+  t.after(async () => upstream.close());
+  const mirror = await startMirror(t, { upstreams: [upstream.url], adminToken: null });
+  const ask = createAsk(mirror);
+  for (const { uuid } of images) upstream.images.remove(uuid);
+  await mirror.app.catalog.refresh();
+  const { text } = await ask('/_mirror/');
+  assert.match(text, /<div class="warning">.*held back.*<code>imgapi-mirror refresh --accept<\/code>/s);
+
+  upstream.images.add(makeImage({ uuid: base.uuid, name: 'base', size: 60_000, contentSeed: 'another' }));
+  await mirror.app.catalog.refresh({ accept: true });
+  const conflict = (await ask(`/_mirror/images/${base.uuid}`)).text;
+  assert.match(
+    conflict,
+    new RegExp(`aria-labelledby="h-conflict".*<code>imgapi-mirror accept ${base.uuid}</code>`, 's'),
+  );
+  assert.doesNotMatch(conflict, /data-verb=/);
 });
 
 test('the metrics are linked to where they are served', async (t) => {

@@ -169,7 +169,8 @@ async function traceOf(
   const collector = await startCollector();
   t.after(async () => collector[Symbol.asyncDispose]());
   const image = makeImage({ size: 4_000_000 });
-  const upstream = await startImageServer({ images: [image], behaviour });
+  const upstream = await startImageServer({ images: [image] });
+  upstream.behave = ({ route }) => (route === 'file' ? behaviour : undefined);
   t.after(async () => upstream.close());
   const mirror = await startMirror(t, { upstreams: [upstream.url], cache, tracing: tracingTo(collector) });
   await take(await fetch(`${mirror.url}/images/${image.uuid}/file`));
@@ -221,6 +222,13 @@ for (const [where, cache, transfer] of [
     assert.equal(spanOf(SERVER, 'GET file').type, '503');
     assert.equal(spanOf(INTERNAL, transfer).type, 'size');
     assert.equal(spanOf(INTERNAL, 'attempt up0').type, 'size');
+  });
+
+  test(`a ${transfer} that gets no answer of use says why, ${where}`, async (t) => {
+    const spanOf = await traceOf(t, { status: 403 }, { cache, take: isRefused });
+    const { failure, type } = spanOf(INTERNAL, transfer);
+    assert.match(failure ?? '', /^upstream up0: .* answered 403$/);
+    assert.equal(type, 'failed');
   });
 
   test(`a client that leaves is no error of anything, ${where}`, async (t) => {
@@ -278,15 +286,41 @@ test('a collector that refuses, says nothing or is gone costs no client anything
   await mirror.close();
 });
 
-test('the end does not wait for a collector that says nothing', async () => {
+for (const behaviour of ['silent', 503, 'gone'] as const) {
+  test(`the end does not wait for a collector that is ${behaviour}: it says how much is lost, and is over`, async () => {
+    const collector = await startCollector();
+    const { endpoint } = collector;
+    if (behaviour === 'gone') await collector[Symbol.asyncDispose]();
+    else collector.behaviour = behaviour;
+    const log = createCaptureLog();
+    const tracing = tracingTo(collector, { closeTimeoutMs: 50, exportEveryMs: 60_000, maxQueued: 2 }, log);
+    for (let count = 0; count < 2; count++) work(tracing);
+    await tracing.close();
+    const said = [{ level: 'warn', fields: { endpoint, spans: 2 }, message: 'the last traces could not be sent' }];
+    assert.deepEqual(log.lines, said);
+    // The exporter tries once more meanwhile, and fails for being closed.
+    await sleep(1_300);
+    assert.deepEqual(log.lines, said);
+    if (behaviour !== 'gone') await collector[Symbol.asyncDispose]();
+  });
+}
+
+test('an end at which all is sent, or which a collector refuses at once, tells of no loss beside that', async () => {
   await using collector = await startCollector();
-  collector.behaviour = 'silent';
-  const log = createCaptureLog();
-  const tracing = tracingTo(collector, { exportTimeoutMs: 2_000, closeTimeoutMs: 20, exportEveryMs: 60_000 }, log);
-  work(tracing);
-  await tracing.close();
-  // The export itself has not been given up by now: that is said.
-  assert.deepEqual(log.linesOf(/cannot be sent/), []);
+  for (const [behaviour, said] of [
+    [200, []],
+    [400, ['traces cannot be sent']],
+  ] as const) {
+    collector.behaviour = behaviour;
+    const log = createCaptureLog();
+    const tracing = tracingTo(collector, { exportEveryMs: 60_000, closeTimeoutMs: 60_000 }, log);
+    work(tracing);
+    await tracing.close();
+    assert.deepEqual(
+      log.lines.map(({ message }) => message),
+      said,
+    );
+  }
 });
 
 test('all that is queued is sent at the end, and when that is over nothing is tried again', async () => {

@@ -71,7 +71,8 @@ async function holdsNoMore({ buildah, container }: Built): Promise<void> {
   const shell = (script: string): Promise<string> => buildah.run(['run', container, '--', 'sh', '-c', script]);
   assert.equal(await shell('id -u; id -g'), '1000\n1000');
   assert.equal(await shell('for name in npm npx corepack yarn yarnpkg; do command -v $name; done; ls /opt'), '');
-  assert.equal(await shell('ls /usr/local/bin'), 'node');
+  assert.equal(await shell('ls /usr/local/bin'), 'imgapi-mirror\nnode');
+  assert.match(await shell('imgapi-mirror --version'), /^imgapi-mirror \d+\.\d+\.\d+/);
   assert.equal(await shell('ls -A /app'), 'LICENSE\nbin\nconfig\ndist\nnode_modules\npackage.json');
   assert.equal(
     await shell('cd /app/node_modules; ls -d fastify typescript @types/node knip node-linux-* 2>/dev/null || :'),

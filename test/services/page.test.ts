@@ -257,7 +257,7 @@ test('a list that was held back is a warning, and is taken when the operator say
   const labs = page.getByRole('row', { name: /^labs/ });
   await labs.getByText('list held back').waitFor();
   assert.doesNotMatch(await labs.innerText(), /\bdown\b/);
-  assert.equal(await page.locator('#state').innerText(), 'ready, 1 upstream down, 1 list held back, 1 conflict');
+  assert.equal(await page.locator('#state').innerText(), 'ready, 1 upstream down, 1 conflict, and 1 more');
   const take = page.locator('#held').getByRole('button', { name: 'Take the list as it is' });
   await page.goto('/_mirror/?selector=nmae%3Dx');
   await take.click();

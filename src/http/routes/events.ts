@@ -1,10 +1,9 @@
 /** `GET /_mirror/api/events`: the status as server-sent events. */
 import type { FastifyInstance } from 'fastify';
+import { MOST_DOWNLOADS } from '../../operations/downloads.ts';
 import { resultOf } from '../../operations/results.ts';
 import { watchedOf, type StatusResult } from '../../operations/status.ts';
 import type { Operations } from '../../operations/verbs.ts';
-import { conditionOf, type Condition } from '../../page/condition.ts';
-import { MOST_DOWNLOADS } from '../../page/downloads.ts';
 import { EVENTS_URL } from '../api-paths.ts';
 import { createEventFeed, type EventFeedDeps, type EventFeedOptions } from '../event-feed.ts';
 
@@ -16,14 +15,12 @@ export interface EventsDeps extends Omit<EventFeedDeps, 'read'> {
 interface ToldStatus extends StatusResult {
   /** How many run in all. */
   readonly running: number;
-  /** How the mirror is, in the words of its pages. */
-  readonly condition: Condition;
 }
 
 function toldOf(status: StatusResult): ToldStatus {
   const { downloads } = status;
   const first = downloads.slice(0, MOST_DOWNLOADS);
-  return { ...status, downloads: first, running: downloads.length, condition: conditionOf(status) };
+  return { ...status, downloads: first, running: downloads.length };
 }
 
 export function eventsRoute(app: FastifyInstance, deps: EventsDeps, options: EventFeedOptions = {}): void {

@@ -79,7 +79,10 @@ export function imageFileRoute(app: FastifyInstance, deps: ImageFileRouteDeps): 
     file: ImageFile,
     headers: Record<string, string>,
   ): Promise<FastifyReply> {
-    const facts = await deps.blobs.facts(file.sha1, file.size);
+    const facts = await deps.blobs.facts(file.sha1, file.size).catch((error: unknown) => {
+      deps.log.warn({ err: error, reqId: request.mirror.requestId }, 'a stored file could not be looked at');
+      return undefined;
+    });
     request.mirror.cache = facts === undefined ? 'MISS' : 'HIT';
     if (facts !== undefined) reply.header('content-md5', facts.md5);
     reply.headers({ ...headers, 'x-cache': request.mirror.cache, 'content-type': 'application/octet-stream' });

@@ -2,11 +2,11 @@
  * Figures that move, from the events; names of places are those of src/page/overview.ts and downloads.ts. Text from elsewhere is only ever set as
  * text.
  */
-import { byId, bytesText, counted, countText, make, percentText, plain, setText } from './words.js';
+import { byId, bytesText, counted, countText, howText, keyOf, make, percentText, plain, setText } from './words.js';
 
-/** @param status as the events tell it, or /_mirror/api/status, which does not say `running` and `condition` */
+/** @param status as the events tell it; that of /_mirror/api/status has all its downloads, and needs no `running` */
 export function showFigures(status) {
-  if (status.condition !== undefined) showCondition(status.condition);
+  showCondition(status.condition);
   showSavings(status);
   showDisk(status.storage);
   showDownloads(status.downloads, status.running ?? status.downloads.length);
@@ -17,12 +17,13 @@ function setLive(name, text) {
   setText(document.querySelector(`[data-live="${name}"]`), text);
 }
 
-/** How the mirror is, in words of src/page/condition.ts. */
-function showCondition({ kind, text }) {
+/** How the mirror is, in words of src/operations/condition.ts. */
+function showCondition({ kind, summary, troubles }) {
   const badge = document.querySelector('#state[data-condition] .badge');
   if (badge === null) return;
   badge.className = `badge ${kind}`;
-  setText(badge, text);
+  badge.title = troubles.join(', ');
+  setText(badge, summary);
 }
 
 function showSavings({ traffic, catalog, storage }) {
@@ -67,9 +68,6 @@ function showDisk(storage) {
   );
 }
 
-/** A file can be fetched and passed through at once. */
-export const keyOf = ({ sha1, passedThrough }) => `${sha1}${passedThrough ? '-passed' : ''}`;
-
 /** @param running how many there are in all; of more than fit, `downloads` has the first ones at least */
 function showDownloads(downloads, running) {
   const list = byId('downloads');
@@ -79,12 +77,14 @@ function showDownloads(downloads, running) {
   setLive('more', countText(running - shown.length));
   byId('more-downloads').hidden = running <= shown.length;
   byId('no-downloads').hidden = running > 0;
-  list.parentElement.hidden = running === 0;
+  list.hidden = running === 0;
   const wanted = new Set(shown.map(keyOf));
   for (const item of list.querySelectorAll('li')) if (!wanted.has(item.dataset.key)) item.remove();
   for (const key of before.keys()) if (!wanted.has(key)) before.delete(key);
-  for (const download of shown) {
-    const item = list.querySelector(`[data-key="${CSS.escape(keyOf(download))}"]`) ?? newDownload(list, download);
+  for (const [at, download] of shown.entries()) {
+    const item = list.querySelector(`[data-key="${CSS.escape(keyOf(download))}"]`) ?? newDownload(download);
+    // In the order of the server; one that stays where it is keeps the keyboard.
+    if (list.children[at] !== item) list.insertBefore(item, list.children[at] ?? null);
     const { size, received } = download;
     item.querySelector('progress').value = received;
     setText(item.querySelector('.how'), howText(download));
@@ -92,18 +92,13 @@ function showDownloads(downloads, running) {
   }
 }
 
-function howText({ priority, followers, passedThrough }) {
-  if (priority === 'prefetch') return 'prefetch';
-  return `${counted(followers, 'follower')}${passedThrough ? ', passed through' : ''}`;
-}
-
-function newDownload(list, download) {
+function newDownload(download) {
   const { sha1, image, size } = download;
   const label = plain(`${image?.name ?? ''} ${image?.version ?? ''}`.trim() || (image?.uuid ?? sha1));
   const named = { class: 'what clamp', title: label };
   const bar = make('progress', { 'aria-label': label });
   bar.max = size;
-  const item = make(
+  return make(
     'li',
     { 'data-key': keyOf(download) },
     image === null ? make('span', named, label) : make('a', { ...named, href: `/_mirror/images/${image.uuid}` }, label),
@@ -111,8 +106,6 @@ function newDownload(list, download) {
     bar,
     make('span', { class: 'much' }),
   );
-  list.append(item);
-  return item;
 }
 
 /** Where each download that is shown was some seconds ago, for its speed. */

@@ -4,12 +4,12 @@
  */
 import { showPicked, startActions } from './actions.js';
 import { readStatus } from './api.js';
-import { keyOf, showFigures } from './figures.js';
-import { agoText, byId, make, setText } from './words.js';
+import { showFigures } from './figures.js';
+import { agoText, byId, keyOf, make, setText } from './words.js';
 
 const EVENTS_URL = '/_mirror/api/events';
 const HEALTH_URL = '/_mirror/health';
-/** Between two looks for changes in what the events do not tell (which images are cached, pinned, ...), ms. */
+/** From the end of one look for changes in what the events do not tell (which images are cached, pinned, ...) to the next, ms. */
 const FRESHEN_EVERY_MS = 2_000;
 /** Where the mirror refuses the events, as too many listen: between two looks, ms, and how many of them before the events are asked for again. */
 const POLL_EVERY_MS = 5_000;
@@ -17,29 +17,53 @@ const POLLS = 6;
 /** Between two looks whether the mirror is there: a machine without power ends no connection. */
 const LOOK_EVERY_MS = 15_000;
 const ANSWER_WITHIN_MS = 5_000;
-/** A page that is younger is not loaded again for another version: two mirrors of two versions behind one address would have it loaded for ever. */
-const RELOAD_AFTER_MS = 10_000;
+/** For a whole page, which itself waits for what is late. */
+const PAGE_WITHIN_MS = 15_000;
 
 // ---- what only the server can tell: parts of this very page, asked for again
 
-let freshenAt = 0;
+let freshenedAt = -Infinity;
+let freshenTimer;
+/** What is under way. */
 let freshening;
+/** What has changed since that began. */
+let isOutdated = false;
+let isWantedSoon = false;
 
 /** Soon, and no more often than every so often, however often it is called. */
 function freshenSoon() {
-  freshening ??= setTimeout(
-    () => {
-      freshening = undefined;
-      void freshen();
-    },
-    Math.max(0, freshenAt + FRESHEN_EVERY_MS - Date.now()),
-  );
+  if (freshening !== undefined) {
+    isWantedSoon = true;
+    return;
+  }
+  const leftMs = freshenedAt + FRESHEN_EVERY_MS - performance.now();
+  freshenTimer ??= setTimeout(() => void freshen(), Math.max(0, leftMs));
 }
 
-async function freshen() {
-  freshenAt = Date.now();
+/** Now, one at a time: what is wanted while one is under way is asked for again when that has ended. Resolves when it is shown. */
+function freshen() {
+  clearTimeout(freshenTimer);
+  freshenTimer = undefined;
+  isOutdated = true;
+  freshening ??= freshenAll();
+  return freshening;
+}
+
+async function freshenAll() {
+  while (isOutdated) {
+    isOutdated = false;
+    await freshenOnce();
+  }
+  freshening = undefined;
+  freshenedAt = performance.now();
+  if (isWantedSoon) freshenSoon();
+  isWantedSoon = false;
+}
+
+async function freshenOnce() {
   try {
-    const answer = await fetch(location.href, { headers: { accept: 'text/html' } });
+    const signal = AbortSignal.timeout(PAGE_WITHIN_MS);
+    const answer = await fetch(location.href, { headers: { accept: 'text/html' }, signal });
     const next = new DOMParser().parseFromString(await answer.text(), 'text/html');
     if (isAway) return;
     setClock(next);
@@ -72,24 +96,28 @@ function setClock(page) {
 // ---- the page follows the mirror
 
 let mark;
-const beganAt = performance.now();
-/** Once: it may be that the browser asks first, and somebody stays. */
-let isReloaded = false;
 
-/** Another version has pages and scripts of its own. */
-function reloadOnce() {
-  if (isReloaded || performance.now() - beganAt < RELOAD_AFTER_MS) return;
-  isReloaded = true;
-  location.reload();
+/**
+ * Another version has pages and scripts of its own. It is not loaded by itself: of two behind one address that would never end, and what was
+ * typed and ticked would be gone.
+ */
+function showVersion(version) {
+  const line = byId('other-version');
+  // Once said it stays: of two behind one address now one answers, now the other.
+  if (version === document.documentElement.dataset.version || line.firstChild !== null) return;
+  const reload = make('button', { type: 'button' }, 'Reload');
+  reload.addEventListener('click', () => location.reload());
+  line.replaceChildren('Another version of the mirror runs than this page is of. ', reload);
 }
 
 /** Figures move at once; what else has changed is asked for. */
 function show(status) {
-  const { version, startedAt, readiness, offline, upstreams, storage, catalog, downloads, running } = status;
-  if (version !== document.documentElement.dataset.version) reloadOnce();
+  const { version, startedAt, readiness, condition, upstreams, storage, catalog, downloads } = status;
+  const { running = downloads.length } = status;
+  showVersion(version);
   showFigures(status);
   const next = JSON.stringify([
-    [version, startedAt, readiness, offline, catalog, storage.blobs, storage.pinned, storage.scrubbedAt],
+    [version, startedAt, readiness, condition, catalog, storage.blobs, storage.pinned, storage.scrubbedAt],
     upstreams.map(({ up, held, problem, images, listConfirmedAt, breakers }) => [
       [up, held, problem, images, listConfirmedAt],
       [breakers.list, breakers.file],
@@ -111,6 +139,8 @@ function showAway(kind, word, what) {
   document.body.classList.add('stale');
   setText(byId('live'), `${what}: this is how it was at ${seenAt.toLocaleTimeString()}.`);
   const state = byId('state');
+  // The line says it to those who listen.
+  state.setAttribute('aria-live', 'off');
   if (state.textContent.trim() !== word) state.replaceChildren(make('span', { class: `badge ${kind}` }, word));
 }
 
@@ -120,6 +150,7 @@ function showBack() {
   isAway = false;
   document.body.classList.remove('stale');
   setText(byId('live'), '');
+  byId('state').setAttribute('aria-live', 'polite');
   void freshen();
 }
 
@@ -144,8 +175,6 @@ async function askOnce() {
   if (status !== undefined) {
     showBack();
     show(status);
-    // What only the events tell is on the page too.
-    freshenSoon();
   } else if (await isAlive()) showAway('warn', 'no news', 'The mirror answers and sends no news');
   else showAway('bad', 'no answer', 'The mirror does not answer');
 }

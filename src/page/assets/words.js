@@ -1,4 +1,4 @@
-/** Numbers, times and texts as the pages write them, the same as in src/page/wording.ts, and how they get there. */
+/** Numbers, times and texts as the pages write them, the same as in src/page/wording.ts and downloads.ts, and how they get there. */
 
 export const byId = (id) => document.getElementById(id);
 
@@ -36,6 +36,14 @@ export function agoText(iso, nowMs) {
   ];
   const [unit, size] = steps.find(([, length]) => seconds >= length);
   return `${Math.floor(seconds / size)} ${unit} ago`;
+}
+
+/** A file can be fetched and passed through at once. */
+export const keyOf = ({ sha1, passedThrough }) => `${sha1}${passedThrough ? '-passed' : ''}`;
+
+export function howText({ priority, followers, passedThrough }) {
+  if (priority === 'prefetch') return 'prefetch';
+  return `${counted(followers, 'follower')}${passedThrough ? ', passed through' : ''}`;
 }
 
 export function setText(element, text) {

@@ -24,9 +24,10 @@ export const SERVICE_CASES: Readonly<Record<string, AlertCases>> = {
       { series: { up: `1+0x5 ${constant(0)}` }, from: '8m' },
       { series: { 'up{job="node"}': constant(1) }, from: '2m', isTargetless: true },
       { series: { up: `1+0x5 0 0 ${constant(1)}` }, silentTo: '30m' },
-      // Up for two minutes, down for one; and so seldom that it is nothing.
-      { series: { up: `${'1 1 0 '.repeat(8)}${constant(1)}` }, from: '10m', to: '27m' },
-      { series: { up: `1 1 1 0 1 1 1 1 0 1 1 1 1 1 1 0 ${constant(1)}` }, silentTo: '40m' },
+      // Back after three minutes: no longer than it is down.
+      { series: { up: `1+0x5 0 0 0 ${constant(1)}` }, from: '8m', to: '8m' },
+      // It comes and goes: of that ImgapiMirrorRestarts tells.
+      { series: { up: `${'1 1 0 '.repeat(8)}${constant(1)}` }, silentTo: '30m' },
       { series: { up: constant(1), 'up{job="node"}': constant(0) }, silentTo: '30m' },
     ],
   },

@@ -16,7 +16,7 @@ const disk = (values: Readonly<Record<'max' | 'used' | 'free', string>>): Series
 });
 const downloads = (result: string): string => `imgapi_mirror_downloads_total{result="${result}"}`;
 const passed = (result: string): string => `imgapi_mirror_pass_throughs_total{result="${result}"}`;
-const PASSED = ['right', 'failed', 'aborted'];
+const PASSED = ['right', 'failed', 'absent', 'aborted'];
 const passing = (values: string): Series => ({ imgapi_mirror_pass_throughs_running: values });
 const evicted = (reason: string): string => `imgapi_mirror_evicted_bytes_total{reason="${reason}"}`;
 const holds = (bytes: number | string): Series => ({ imgapi_mirror_cache_used_bytes: constant(bytes) });
@@ -84,11 +84,15 @@ export const STORAGE_CASES: Readonly<Record<string, AlertCases>> = {
         series: { imgapi_mirror_cache_writable: constant(1), [downloads('disk')]: jump(3) },
         from: '6m',
         to: '29m',
-        labels: { result: 'disk' },
       },
+      // Read-only for twenty minutes and then mended: one alert, without a gap.
       {
-        series: { imgapi_mirror_cache_writable: `1+0x2 ${constant(0)}`, [downloads('disk')]: `0+0x2 ${constant(3)}` },
-        from: '8m',
+        series: {
+          imgapi_mirror_cache_writable: `1 1 0+0x19 ${constant(1)}`,
+          [downloads('disk')]: `0+0x3 1 1 2 2 3 3 ${constant(4)}`,
+        },
+        from: '7m',
+        to: '34m',
       },
       { series: { imgapi_mirror_cache_writable: constant(1), [downloads('disk')]: jump(2) }, silentTo: '40m' },
       { series: { imgapi_mirror_cache_writable: constant(1), [downloads('failed')]: jump(3) }, silentTo: '40m' },
@@ -131,7 +135,7 @@ export const STORAGE_CASES: Readonly<Record<string, AlertCases>> = {
         series: { ...passing(constant(0)), ...Object.fromEntries(PASSED.map((result) => [passed(result), jump(1)])) },
         from: '1m',
         to: '29m',
-        value: '3',
+        value: '4',
       },
       // A long one, that has not ended yet.
       { series: { ...passing(`0+0x4 ${constant(1)}`), [passed('right')]: constant(0) }, from: '5m', value: '1' },

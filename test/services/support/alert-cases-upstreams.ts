@@ -18,6 +18,7 @@ const passed = (result: string): string => `imgapi_mirror_pass_throughs_total{re
 const idle = Object.fromEntries(
   [downloads('stored'), downloads('failed'), passed('right'), passed('failed')].map((series) => [series, constant(0)]),
 );
+const found = { ...idle, [downloads('absent')]: constant(0), [passed('absent')]: constant(0) };
 const refused = (upstream: string): string => `imgapi_mirror_lookups_refused_total{upstream="${upstream}"}`;
 
 export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
@@ -96,15 +97,17 @@ export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
     ],
   },
   ImgapiMirrorListHeld: {
-    step: '10m',
+    step: '5m',
     cases: [
       // As long as nobody takes it, however seldom lists are fetched.
       {
-        series: { [held('a')]: `0 1+0x23 ${constant(0)}`, [held('b')]: constant(0) },
-        from: '10m',
+        series: { [held('a')]: `0 1+0x47 ${constant(0)}`, [held('b')]: constant(0) },
+        from: '20m',
         to: '4h',
         labels: { upstream: 'a' },
       },
+      // One bad list, and a good one after it; and again.
+      { series: { [held('a')]: `0 1 0 1 1 0 ${constant(0)}` }, silentTo: '1h' },
       { series: { [held('a')]: constant(0) }, silentTo: '4h' },
     ],
   },
@@ -161,6 +164,7 @@ export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
           [downloads('aborted')]: jump(50),
           [downloads('absent')]: jump(50),
           [passed('aborted')]: jump(50),
+          [passed('absent')]: jump(50),
         },
         from: '6m',
         value: '30%',
@@ -172,6 +176,7 @@ export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
           [downloads('aborted')]: ramp(9),
           [downloads('absent')]: ramp(9),
           [passed('aborted')]: ramp(9),
+          [passed('absent')]: ramp(9),
           [passed('right')]: ramp(1),
         },
         silentTo: '40m',
@@ -195,8 +200,11 @@ export const UPSTREAMS_CASES: Readonly<Record<string, AlertCases>> = {
   ImgapiMirrorFilesMissing: {
     step: '5m',
     cases: [
-      { series: { [downloads('absent')]: jump(3) }, from: '5m', to: '5h55m', labels: { result: 'absent' }, value: '3' },
-      { series: { [downloads('absent')]: jump(2), [downloads('failed')]: ramp(9) }, silentTo: '7h' },
+      { series: { ...found, [downloads('absent')]: jump(3) }, from: '5m', to: '5h55m', value: '3' },
+      { series: { ...found, [passed('absent')]: jump(3) }, from: '5m', to: '5h55m', value: '3' },
+      { series: { ...found, [downloads('absent')]: jump(2), [passed('absent')]: jump(1) }, from: '5m', value: '3' },
+      { series: { ...found, [downloads('absent')]: jump(1), [passed('absent')]: jump(1) }, silentTo: '7h' },
+      { series: { ...found, [downloads('failed')]: ramp(9), [passed('failed')]: ramp(9) }, silentTo: '7h' },
     ],
   },
   ImgapiMirrorUuidFlood: {

@@ -10,7 +10,7 @@ export interface FiringCase {
   readonly from: string;
   /** So many steps before that depend on Prometheus's version: whether the sample at the edge of a window is in. Default 0. */
   readonly slack?: number;
-  /** About the last one: it fires still, and two steps later no more. The one between depends on the version too. */
+  /** About the last one: until then it fires at every step, and two steps later no more. The one between depends on the version too. */
   readonly to?: string;
   /** Labels beside the alert's own and those of the target. */
   readonly labels?: Readonly<Record<string, string>>;

@@ -35,9 +35,7 @@ type Mutated = readonly [what: string, expr: string];
 
 function mutatedExpressions(expr: string): Mutated[] {
   return [
-    ...replaced(expr, /\[(\d+[smhd])(?=[\]:])/g, (_, range = '') =>
-      [0.5, 2].map((factor) => `[${scale(range, factor)}`),
-    ),
+    ...replaced(expr, /\[(\d+[smhd])(?=\])/g, (_, range = '') => [0.5, 2].map((factor) => `[${scale(range, factor)}`)),
     ...replaced(expr, /last_over_time\((\w+)\[\w+\]\)/g, (_, series = '') => [series]),
     // What is at least 0 is any number: less would be no other rule.
     ...replaced(expr, /(?<!>= )(?<![\w"[.])\d+(?:\.\d+)?(?![\w"\]])/g, (number) => otherNumbers(Number(number))),

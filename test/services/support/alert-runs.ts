@@ -120,22 +120,24 @@ function firingChecks(one: FiringCase, step: string, shipped: AlertRule): object
     const labels: Readonly<Record<string, string>> = { ...target, ...one.labels };
     return { exp_labels: { ...labels, ...shipped.labels }, exp_annotations: texts(shipped, labels, one.value) };
   });
-  const last = to === undefined ? [] : [check(BARE, seconds(to), targets.map(firing))];
   const after = to === undefined ? [] : silent(seconds(to) + 2 * stepSeconds, seconds(to) + 2 * stepSeconds, step);
   return [
     ...silent(0, seconds(from) - (1 + slack) * stepSeconds, step),
-    check(BARE, seconds(from), targets.map(firing)),
+    ...everyStep(seconds(from), seconds(to ?? from), step, targets.map(firing)),
     check(shipped.alert, seconds(from), full),
-    ...last,
     ...after,
   ];
 }
 
-/** At every step of both and between. */
 function silent(fromSeconds: number, toSeconds: number, step: string): object[] {
+  return everyStep(fromSeconds, toSeconds, step, []);
+}
+
+/** At both and between. */
+function everyStep(fromSeconds: number, toSeconds: number, step: string, alerts: readonly object[]): object[] {
   const stepSeconds = seconds(step);
   const steps = Math.floor((toSeconds - fromSeconds) / stepSeconds) + 1;
-  return Array.from({ length: Math.max(0, steps) }, (_, nth) => check(BARE, fromSeconds + nth * stepSeconds, []));
+  return Array.from({ length: Math.max(0, steps) }, (_, nth) => check(BARE, fromSeconds + nth * stepSeconds, alerts));
 }
 
 function check(alert: string, atSeconds: number, alerts: readonly object[]): object {

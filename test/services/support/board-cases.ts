@@ -73,7 +73,8 @@ const TROUBLES: readonly BoardCase[] = [
   trouble('it is down in every way, and counts once', { x: { up: '0', ageSeconds: '9000', list: '1', file: '1' } }, 1),
   trouble('it answers, but with no list', { x: { up: '1', ageSeconds: '2400' } }, 1),
   trouble('it answers, but never had a list', { x: { up: '1', ageSeconds: 'NaN' } }, 1),
-  trouble('files fail', { x: { ...WELL, file: '1' }, 'y-1.example': { ...WELL, file: '0.5' }, z: WELL }, 2),
+  trouble('files fail', { x: { ...WELL, file: '1' }, 'y-1.example': { ...WELL, list: '1' }, z: WELL }, 2),
+  trouble('it has failed, and nobody has asked it since', { x: { ...WELL, list: '0.5', file: '0.5' } }, 0),
   trouble('each in its own way', { x: { ...WELL, file: '1' }, 'y-1.example': { up: '0', ageSeconds: 'NaN' } }, 2),
   trouble('nobody is asked', { x: OFFLINE }, 0),
   trouble('it was not chosen', { x: WELL, 'y-1-example': { up: '0', ageSeconds: 'NaN' } }, 0),
@@ -175,6 +176,13 @@ const BROKEN_OFF = {
   [`imgapi_mirror_upstream_response_bytes_total{${A},upstream="x",kind="file"}`]: '0+30x600',
 };
 
+/** In the hour that is looked at, an answer is broken off that has run for long, and nothing is sent. */
+const BROKEN_OFF_LATE = {
+  [`imgapi_mirror_file_response_bytes_total{${A},result="miss"}`]: '0+100x500 50000x100',
+  [`imgapi_mirror_file_broken_bytes_total{${A},result="miss"}`]: '0x580 5000x20',
+  [`imgapi_mirror_upstream_response_bytes_total{${A},upstream="x",kind="file"}`]: '0+1x600',
+};
+
 const OTHERS: readonly BoardCase[] = [
   {
     board: 'overview',
@@ -274,6 +282,22 @@ const OTHERS: readonly BoardCase[] = [
     says: 'of what was not broken off',
     series: BROKEN_OFF,
     shows: { '{}': 60 * 10 },
+  },
+  {
+    board: 'overview',
+    panel: 'WAN bytes saved',
+    legend: 'saved',
+    says: 'nothing, less what came, where more was broken off than sent',
+    series: BROKEN_OFF_LATE,
+    shows: { '{}': -60 },
+  },
+  {
+    board: 'overview',
+    panel: 'WAN saved',
+    legend: 'saved',
+    says: 'nothing, where more was broken off than sent',
+    series: BROKEN_OFF_LATE,
+    shows: {},
   },
   {
     board: 'overview',

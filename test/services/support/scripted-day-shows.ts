@@ -77,7 +77,7 @@ const OVERVIEW: ShownByBoard[string] = {
 
 const UPSTREAM_BOARD: ShownByBoard[string] = {
   Lists: { moves: UPSTREAMS },
-  'Held back': { moves: ['failing'], still: { 'nothing is wrong with their lists': ['sound', 'near'] } },
+  'Held back': { moves: ['sound'], still: { 'their lists come whole, or not at all': ['failing', 'near'] } },
   Breakers: {
     moves: each(['failing'], 'list', 'file'),
     still: { 'they do not fail three times in a row': ['sound list', ...each(['near'], 'list', 'file')] },
@@ -118,7 +118,7 @@ const UPSTREAM_BOARD: ShownByBoard[string] = {
   },
   'Images listed': { moves: UPSTREAMS },
   'Refreshes by result': {
-    moves: [...each(UPSTREAMS, 'ok'), ...each(['failing'], 'held', 'failed')],
+    moves: [...each(UPSTREAMS, 'ok'), 'sound held', 'failing failed'],
     still: { 'nothing is wrong with their lists': REST },
   },
   'Bad entries': { moves: ['sound'], still: { 'all their entries are good': ['near', 'failing'] } },
@@ -162,7 +162,10 @@ const STORAGE: ShownByBoard[string] = {
   'How long downloads take': { moves: ['median', 'slowest 5 %'] },
   'Passed through': {
     moves: ['right'],
-    still: { 'their upstream is well': ['failed'], 'nobody leaves before the end': ['aborted'] },
+    still: {
+      'their upstream is well, and has what it lists': ['failed', 'absent'],
+      'nobody leaves before the end': ['aborted'],
+    },
     either: { 'a slow machine may part clients': ['alone'] },
   },
   'Passed through now': {

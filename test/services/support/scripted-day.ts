@@ -102,7 +102,7 @@ async function bigSite(t: TestContext): Promise<MirrorOfDay> {
     async play() {
       await coldHerdThenHits(mirror);
       await upkeep(mirror);
-      await disagreements(mirror, sound, failing);
+      await disagreements(mirror, sound);
       await badTransfers(mirror);
       await failures(mirror, failing);
     },
@@ -131,15 +131,15 @@ async function upkeep(mirror: DayMirror): Promise<void> {
   mirror.reload();
 }
 
-/** Upstreams change what they have said: two images, of which one change is accepted, and a list that is suddenly empty, and stays so. */
-async function disagreements(mirror: DayMirror, sound: ImageServer, failing: ImageServer): Promise<void> {
+/** An upstream changes what it has said: two images, of which one change is accepted, and a list that is suddenly empty, and stays so. */
+async function disagreements(mirror: DayMirror, sound: ImageServer): Promise<void> {
   const { rebuilt, replaced } = IMAGES;
   for (const [name, { uuid }] of Object.entries({ rebuilt, replaced })) {
     sound.images.add(makeImage({ name, uuid, size: 100_000, contentSeed: 'another' }));
   }
   await mirror.change('refresh', {});
   await mirror.change('accept', { selectors: [rebuilt.uuid] });
-  failing.behaviour = { listMode: 'empty' };
+  sound.behaviour = { listMode: 'empty' };
   await mirror.change('refresh', {});
   await mirror.get('/images');
 }

@@ -60,19 +60,25 @@ test('the first view waits for the first refresh of every upstream, and is curre
   assert.deepEqual([view.isStale, view.fetchedAtMs], [false, bench.clock]);
 });
 
-test('a list that does not come is asked for again soon, one that is held back in its own time', async (t) => {
+test('a list that does not come, or comes empty, is asked for again soon, one that has shrunk in its own time', async (t) => {
   const before = createBench(t);
-  second(before).onList = () => listOf([imageOf(1)]);
+  second(before).onList = () => listOf([imageOf(1), imageOf(2), imageOf(3)]);
   await before.catalog.start();
   await settled(before);
 
   // Of all the times it waits, a thousandth.
   const after = createBench(t, { refreshEveryMs: 1e9, random: () => -4.495 }, before.store);
   first(after).onList = () => down('up0');
+  second(after).onList = () => listOf([imageOf(1)]);
   await after.catalog.start();
   await until(() => first(after).lists.length >= 6);
   assert.equal(after.catalog.state().upstreams[1]?.isHeld, true);
   assert.equal(second(after).lists.length, 1);
+
+  const empty = createBench(t, { refreshEveryMs: 1e9, random: () => -4.495 }, before.store);
+  await empty.catalog.start();
+  await until(() => second(empty).lists.length >= 3);
+  assert.equal(empty.catalog.state().upstreams[1]?.isHeld, true);
 });
 
 test('a view asked for before the start waits for it', async (t) => {

@@ -74,7 +74,9 @@ test('every source failing rejects the headers with the last error, and leaves n
   await assert.rejects(headers, { code: 'UpstreamUnavailable', message: /403/ });
   await assert.rejects(source.read(Buffer.alloc(1), 0, 1, new AbortController().signal), { message: /403/ });
   await source.close();
-  assert.equal((await download.ended).result, 'failed');
+  const { result, failure } = await download.ended;
+  assert.equal(result, 'failed');
+  assert.match(failure?.message ?? '', /403/);
   assert.equal(bench.blobs.discarded, 1);
   assertNothingLeft(bench);
 });

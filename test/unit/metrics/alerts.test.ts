@@ -48,7 +48,9 @@ test('the page of the runbooks has the part on alerts alone, and no link that le
   const alerts =
     '### One\n\nA `<b>`, as in [two](#two) & [three](three.md).\n\n```sh run\na > b\n```\n\n### Two\n\nNo.\n';
   const page = runbooksPage(`# Operations\n\n## Before\n\nx\n\n## Alerts\n\nSome.\n\n${alerts}`);
-  const [, body = ''] = /alert<\/h1>\n([^]*)\n<\/body>/.exec(page) ?? [];
+  const [, head = '', body = ''] = /alert<\/h1>\n<p>([^]*?)<\/p>\n([^]*)\n<\/body>/.exec(page) ?? [];
+  assert.match(head, /docs\/operations\.md/);
+  assert.match(head, /docker compose exec mirror imgapi-mirror/);
   assert.deepEqual(body.split('\n'), [
     '<h2 id="one">One</h2>',
     '<p>A <code>&lt;b&gt;</code>, as in <a href="#two">two</a> &amp; three.</p>',

@@ -36,6 +36,15 @@ test('a running download is described as it stands now, with the image it was as
   assert.equal(describeDownloads(runningOf([]), labels)[0]?.image, null);
 });
 
+const named = (names: string): object[] => Array.from(names, (sha1) => ({ wanted: { sha1, size: 1, sources: [] } }));
+
+test('of many downloads and pass-throughs the first ones are of both kinds, each in the order in which they began', () => {
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all of them that is described
+  const found = { running: named('abcd'), passing: named('xy') } as unknown as Running;
+  const order = describeDownloads(found, labels).map(({ sha1 }) => sha1);
+  assert.equal(order.join(''), 'axbycd');
+});
+
 test('what is passed through is told beside the downloads: all streams of a file as one, as far as the furthest', () => {
   const { running } = runningOf([]);
   const wanted: WantedBlob | undefined = [...running][0]?.wanted;

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { howText, keyOf } from '../../../src/page/downloads.ts';
 import * as server from '../../../src/page/wording.ts';
 
 interface Words {
@@ -9,6 +10,8 @@ interface Words {
   readonly countText: (count: number) => string;
   readonly counted: (count: number, one: string) => string;
   readonly agoText: (iso: string, nowMs: number) => string;
+  readonly keyOf: typeof keyOf;
+  readonly howText: typeof howText;
 }
 
 /** What browsers run, loaded as they do. */
@@ -57,6 +60,23 @@ test('the module in the browser writes them the same', async () => {
     const iso = new Date(now - seconds * 1000).toISOString();
     assert.equal(words.agoText(iso, now), />([^<]*)</.exec(String(server.ago(iso, now)))?.[1]);
   }
+});
+
+test('the module in the browser says of downloads the same', async () => {
+  const words = await browserWords();
+  const said = new Set<string>();
+  for (const passedThrough of [false, true]) {
+    for (const priority of ['demand', 'prefetch'] as const) {
+      for (const followers of [0, 1, 1234]) {
+        const download = { sha1: 'a'.repeat(40), passedThrough, priority, followers };
+        assert.equal(words.keyOf(download), keyOf(download));
+        assert.equal(words.howText(download), howText(download));
+        said.add(keyOf(download)).add(howText(download));
+      }
+    }
+  }
+  // A file can be fetched and passed through at once.
+  assert.equal(said.size, 2 + 3 * 2 + 1);
 });
 
 test('a moment is how long ago it was, with the time itself in the element', () => {

@@ -109,6 +109,23 @@ for (const [result, checks, type] of [
   });
 }
 
+test('a transfer that failed says why, unless its bytes were wrong or nobody wants it any more', async () => {
+  const failure = new Error('no slot of up0 within 30 s');
+  for (const [result, check, message] of [
+    ['failed', undefined, failure.message],
+    ['failed', 'size', 'another number of bytes than the manifest says was offered'],
+    ['aborted', undefined, undefined],
+  ] as const) {
+    const it = bench();
+    it.transfers.around('download', wantedBy(ID), () => {
+      if (check !== undefined) it.events.onChecked(check);
+      return { ended: Promise.resolve({ result, failure }) };
+    });
+    await turn();
+    assert.equal(it.spans[0]?.failure, message);
+  }
+});
+
 test('checks that nobody’s transfer tells of are passed on', () => {
   const { events, checks, spans } = bench();
   events.onChecked('size');

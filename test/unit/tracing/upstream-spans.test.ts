@@ -173,6 +173,27 @@ test('a file that is let go before it is read leaves no span open, and is no fai
   ]);
 });
 
+test('an attempt that is given up while its reader holds it back, or of which no more is wanted, did not end well', async () => {
+  for (const isGivenUp of [true, false]) {
+    const it = bench(async () => ({ body: bytes('abc', 'def') }));
+    const abort = new AbortController();
+    const stream = await streamOf(it, abort.signal);
+    const read = async (): Promise<void> => {
+      for await (const chunk of stream.body) {
+        if (isGivenUp) abort.abort();
+        throw new Error(`no more than ${chunk.length} bytes`);
+      }
+    };
+    await assert.rejects(read(), /no more than 3/);
+    stream.cancel();
+    assert.deepEqual(it.spans.map(aborted), [
+      ['attempt up0', 1, undefined, true],
+      ['GET file', 1, undefined, true],
+    ]);
+    assert.equal(it.spans[0]?.attributes['imgapi_mirror.body_bytes'], 3);
+  }
+});
+
 test('a request that is given up while its body comes is over at once; one whose time is up has failed', async () => {
   const it = bench(async () => ({ body: bytes('abc', 'def') }));
   const abort = new AbortController();

@@ -20,10 +20,34 @@ test('what a refused redirect says of where it leads has no credentials and no q
     'https://user:sesame@evil.example.com/f?signature=sesame',
     '//sesame@evil.example.com/f#sesame',
     'https://us@er:sesame@evil.example.com/f',
+    // Of URLs such as these, backslashes are slashes, and what is missing comes from where it leads from.
+    String.raw`https:\\user:sesame@evil.example.com\f?sesame`,
+    String.raw`\\user:sesame@evil.example.com/f`,
+    'http:/user:sesame@evil.example.com/f',
+    ' https://user:sesame@evil.example.com/f',
+    'ht\ntps://user:sesame@evil.example.com/f',
   ]) {
     assert.throws(
       () => rule(from, location, 1),
       ({ message }: Error) => /evil\.example\.com\/f/.test(message) && !message.includes('sesame'),
+    );
+  }
+});
+
+test('nor where it leads is no URL, or no http', () => {
+  for (const [location, shown] of [
+    ['https://user:sesame@evil.example.com:99999/f', 'text with an @'],
+    ['https://user:sesame?@evil.example.com/f', 'text with an @'],
+    ['https://evil.example.com:99999/f?sesame@sesame', 'text with an @'],
+    ['https://evil.example.com:99999/f?sesame', '"https://evil.example.com:99999/f"'],
+    ['mailto:user:sesame@evil.example.com', '"mailto:"'],
+    ['blob:https://user:sesame@evil.example.com/f', '"blob:"'],
+    ['ftp://user:sesame@evil.example.com/f', '"ftp:"'],
+  ] as const) {
+    assert.throws(
+      () => rule(from, location, 1),
+      ({ message }: Error) => message.includes(` to ${shown}: `) && !message.includes('sesame'),
+      location,
     );
   }
 });

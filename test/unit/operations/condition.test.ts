@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { StatusResult, UpstreamStatus } from '../../../src/operations/status.ts';
-import { conditionOf } from '../../../src/page/condition.ts';
+import { conditionOf, type Condition } from '../../../src/operations/condition.ts';
+import type { StatusFacts, StatusResult, UpstreamStatus } from '../../../src/operations/status.ts';
 
 const GiB = 2 ** 30;
 const STORAGE = {
@@ -9,6 +9,7 @@ const STORAGE = {
   maxBytes: 100 * GiB,
   freeBytes: 900 * GiB,
   minFreeBytes: 10 * GiB,
+  reservedBytes: 0,
   quarantinedFiles: 0,
 };
 
@@ -18,20 +19,26 @@ interface Told {
   readonly conflicts?: number;
   readonly upstreams?: readonly Partial<UpstreamStatus>[];
   readonly storage?: Partial<StatusResult['storage']>;
+  readonly downloads?: readonly { readonly received: number; readonly passedThrough: boolean }[];
 }
 
-function told({ readiness, offline = false, conflicts = 0, upstreams = [{}], storage }: Told = {}): string {
+function judged({ readiness, offline = false, conflicts = 0, upstreams = [{}], ...rest }: Told = {}): Condition {
   const well = { up: true, held: false, problem: null, breakers: { list: 'closed', file: 'closed' } };
   const status: object = {
     readiness: readiness ?? { ready: true, reasons: [] },
     offline,
     catalog: { images: 10, conflicts },
     upstreams: upstreams.map((upstream) => ({ ...well, ...upstream })),
-    storage: { ...STORAGE, ...storage },
+    storage: { ...STORAGE, ...rest.storage },
+    downloads: rest.downloads ?? [],
   };
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- all of it that this is about
-  const { kind, text } = conditionOf(status as StatusResult);
-  return `${kind}: ${text}`;
+  return conditionOf(status as StatusFacts);
+}
+
+function told(about?: Told): string {
+  const { kind, summary } = judged(about);
+  return `${kind}: ${summary}`;
 }
 
 test('only where nothing is wrong it is good', () => {
@@ -44,7 +51,7 @@ test('what is wrong with an upstream is said, of one that is down nothing else',
   const files = { list: 'closed', file: 'open' } as const;
   assert.equal(told({ upstreams: [{ breakers: files }] }), 'warn: ready, files failing at 1 upstream');
   assert.equal(
-    told({ upstreams: [{ breakers: { list: 'half-open', file: 'half-open' } }, { breakers: files }] }),
+    told({ upstreams: [{ breakers: { list: 'open', file: 'open' } }, { breakers: files }] }),
     'warn: ready, files failing at 2 upstreams, lists failing at 1 upstream',
   );
   assert.equal(
@@ -53,6 +60,23 @@ test('what is wrong with an upstream is said, of one that is down nothing else',
   );
   assert.equal(told({ upstreams: [{ held: true, problem: 'shrank' }] }), 'warn: ready, 1 list held back');
   assert.equal(told({ upstreams: [{ problem: 'no list' }] }), 'warn: ready, 1 upstream without a list');
+});
+
+test('a breaker that is half-open, which it stays until somebody asks, is no trouble', () => {
+  assert.equal(told({ upstreams: [{ breakers: { list: 'half-open', file: 'half-open' } }] }), 'good: ready');
+});
+
+test('of many troubles the worst are said, and how many more there are; all of them are told beside', () => {
+  const about = {
+    readiness: { ready: true, reasons: ['the cache directory cannot be written'] },
+    conflicts: 3,
+    upstreams: [
+      { held: true, problem: 'shrank' },
+      { up: false, problem: 'refused' },
+    ],
+  };
+  assert.equal(told(about), 'warn: ready, disk failing, 1 upstream down, and 2 more');
+  assert.deepEqual(judged(about).troubles, ['disk failing', '1 upstream down', '3 conflicts', '1 list held back']);
 });
 
 test('a disk that fails, or is near one of its limits, is said; one of which nothing is known is not', () => {
@@ -67,9 +91,17 @@ test('a disk that fails, or is near one of its limits, is said; one of which not
   assert.equal(told({ storage: { freeBytes: NaN, usedBytes: NaN, quarantinedFiles: NaN } }), 'good: ready');
 });
 
-test('wrong bytes and conflicts are said', () => {
+test('what is promised to downloads counts as used, and once: what they have written of it is within both', () => {
+  const near = 'warn: ready, disk near its limit';
+  assert.equal(told({ storage: { usedBytes: 90 * GiB, reservedBytes: 8 * GiB } }), near);
+  const storage = { usedBytes: 90 * GiB, reservedBytes: 8 * GiB };
+  assert.equal(told({ storage, downloads: [{ received: 2 * GiB, passedThrough: false }] }), 'good: ready');
+  assert.equal(told({ storage, downloads: [{ received: 2 * GiB, passedThrough: true }] }), near);
+});
+
+test('conflicts are said; what is in quarantine, which it is for days after all is well, is not', () => {
   assert.equal(told({ conflicts: 2 }), 'warn: ready, 2 conflicts');
-  assert.equal(told({ storage: { quarantinedFiles: 1 } }), 'warn: ready, 1 file in quarantine');
+  assert.equal(told({ storage: { quarantinedFiles: 1 } }), 'good: ready');
 });
 
 test('a mirror that is not ready says so first, and one that is offline has no upstream that fails', () => {
